@@ -9,12 +9,12 @@ from harmonic_runtime.process.lifecycle import Process
 
 
 def main() -> int:
-    """Carry out what the command line asks for; the exit status."""
+    """Carry out what the command line asks for; return the exit status."""
     return run_command(GatewaySettings, _compose)
 
 
 def _compose(process: Process[GatewaySettings]) -> AbstractAsyncContextManager[None]:
-    # Settings load extensions: the catalogue, and all that stands on it, is made after that.
+    # Settings load extensions. The catalogue, and all modules that use it, are imported after that.
     from harmonic_gateway.service import gateway  # noqa: PLC0415
 
     return gateway(process)

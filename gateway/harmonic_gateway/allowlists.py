@@ -1,4 +1,4 @@
-"""Lists that operators write, separated by commas: origins, the gateway's addresses, networks."""
+"""Reads comma-separated lists of operators: origins, the gateway's addresses, networks."""
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -9,20 +9,20 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 #: Stands for all origins.
 ANY = "*"
-#: Origins that are no addresses: of sandboxed frames and redirects, and of pages in local files.
+#: Origins without a host: of sandboxed frames and redirects, and of pages in local files.
 _NAMED = frozenset({"null", "file://"})
 _HOST = r"(?:\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]"
 _ORIGIN = re.compile(rf"([a-z][a-z0-9+.-]*)://({_HOST})(?::(\d{{1,5}}))?")
-#: WebSocket clients name the same place by another scheme.
+#: WebSocket clients name the same origin by another scheme.
 _SAME_SCHEME = {"ws": "http", "wss": "https"}
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 def origins(text: str) -> frozenset[str]:
-    """The origins of a list separated by commas, in their normal form.
+    """The origins of a comma-separated list, in their normal form.
 
-    ``https://*.app.example`` stands for all hosts below ``app.example``. ``ValueError`` if one is
-    no origin.
+    ``https://*.app.example`` stands for all hosts below ``app.example``. Raise ``ValueError`` for
+    an entry that is not an origin.
     """
     found = frozenset(normal_origin(part) for part in text.split(",") if part.strip())
     if "" in found:
@@ -34,7 +34,10 @@ def origins(text: str) -> frozenset[str]:
 
 
 def own_origins(text: str) -> frozenset[str]:
-    """The origins of the gateway's own addresses, as clients know them: URLs, by commas."""
+    """The origins of the gateway's own addresses, a comma-separated list of URLs that clients use.
+
+    Raise ``ValueError`` for an entry that is not an address.
+    """
     found = set()
     for part in text.split(","):
         if part.strip():
@@ -47,9 +50,9 @@ def own_origins(text: str) -> frozenset[str]:
 
 
 def normal_origin(origin: str) -> str:
-    """An origin without what may be left out: case, the default port, the kind of protocol.
+    """An origin in lower case, without its default port, and with ``http`` in place of ``ws``.
 
-    Empty for what is no origin.
+    Empty for a text that is not an origin.
     """
     origin = origin.strip().lower()
     if origin == ANY or origin in _NAMED:
@@ -65,7 +68,7 @@ def normal_origin(origin: str) -> str:
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    """The networks of a list; ``ValueError`` if one is none."""
+    """The networks of a list; raise ``ValueError`` for an entry that is not a network."""
     try:
         return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError as error:

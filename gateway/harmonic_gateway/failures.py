@@ -1,4 +1,4 @@
-"""What operators learn of a refusal: a count by code and reason, and for our own failures a line.
+"""Reports refusals to operators: a count by code and reason, and a log line for our own failures.
 
 The line of an ``INTERNAL_ERROR`` names the id that the client was told, the cause, the universe,
 the replica of the state service that was asked, and the trace.
@@ -14,7 +14,7 @@ from harmonic_runtime.observability.sampling import SampledLog
 
 
 class Failures:
-    """Counts refusals, and logs them; of many that are the clients' own faults, a sample."""
+    """Counts and logs refusals. Of frequent refusals that clients cause, it logs a sample."""
 
     def __init__(self, log: BoundLogger, sampled: SampledLog, metrics: Metrics) -> None:
         self._log = log
@@ -25,7 +25,7 @@ class Failures:
         self._causes = {cause: causes.of(cause.value) for cause in Cause}
 
     def count(self, refusal: Refused) -> None:
-        """Count a refusal that a client is told."""
+        """Count a refusal that is sent to a client."""
         reason = refusal.details.get("reason", NONE)
         code = refusal.code.value
         series = (code, reason) if (code, reason) in self._refusals else (code, OTHER)
@@ -45,7 +45,7 @@ class Failures:
     ) -> None:
         """Count a refusal and log it, as ``event`` or, if the fault is ours, ``internal_error``.
 
-        One that is not to be told ``in_full`` may be left out of the log, and be counted there.
+        Without ``in_full``, its line may be left out of the log, which then counts it.
         """
         self.count(refusal)
         reason = refusal.details.get("reason")

@@ -1,7 +1,7 @@
 """The gateway's metrics, each declared once; the sockets' own stand in ``sockets/metrics``.
 
-Codes, reasons, commands and rate classes are those of the contract, so that what is added there
-has its series here.
+Labels take codes, reasons, commands and rate classes from the contract, so that each addition to
+the contract has its series here.
 """
 
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ from harmonic_runtime.observability.specs import (
     labelled,
 )
 
-#: What stands for a label's value where there is none, and for one that is not declared.
+#: The label's value where there is none, and where it is not a declared one.
 NONE, OTHER = "none", "other"
-#: Why a connect does not succeed: the client's token, its connections, or the server's state.
+#: Outcomes and reasons of connects: the client's token, its connections, or the server's state.
 CONNECT_OUTCOMES = (
     ("accepted", NONE),
     *(("refused", reason.value) for reason in REASONS[Code.AUTH_ERROR]),
@@ -140,7 +140,7 @@ REVOCATIONS_MALFORMED = CounterSpec(
     OperatorQuestion.ERRORS,
 )
 
-# Commands and their way to members.
+# Commands and their delivery to members.
 
 COMMANDS_DONE = CounterSpec(
     "commands",
@@ -212,7 +212,7 @@ INTERNAL_ERRORS = CounterSpec(
     labelled(cause=[cause.value for cause in Cause]),
 )
 
-# Clients that come back.
+# Clients that reconnect.
 
 RECOVERIES = CounterSpec(
     "recoveries",

@@ -1,4 +1,4 @@
-"""Asking the owner of a universe, in a caller's name and until a deadline."""
+"""Sends requests to the owner of a universe, for a caller and with a deadline."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol, TypedDict
@@ -22,14 +22,14 @@ from harmonic_runtime.bus.routing import OwnerClient
 from harmonic_runtime.bus.timebase import SharedClock
 from harmonic_runtime.bus.wire import Message
 
-#: With less time left nobody is asked: there would be no time for the answer.
+#: With less time left no request is sent: there would be no time for the answer.
 LEAST_TIME_S = 0.05
-#: What owners are told beside a request, and not in it.
+#: Fields of a request that are sent in headers, not in the payload.
 _IN_HEADERS = {"traceparent"}
 
 
 class FollowedLog(Protocol):
-    """A log that is followed, delivered up to ``position``."""
+    """A log that is followed here, delivered up to ``position``."""
 
     position: int | None
 
@@ -37,7 +37,7 @@ class FollowedLog(Protocol):
 class Owners:
     """The state service as the gateway sees it: any request gets a reply, in bounded time.
 
-    ``room_of`` is what is known here of a universe whose log is followed.
+    ``room_of`` returns the room of a universe whose log is followed here, if there is one.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Owners:
         *,
         until_s: float | None = None,
     ) -> Reply:
-        """The owner's reply; a transient ``INTERNAL_ERROR`` where none came in time.
+        """The owner's reply; a transient ``INTERNAL_ERROR`` if none came in time.
 
-        ``key`` is what the owner is found by: a universe's id, for all but listings. ``until_s``
-        is the request's deadline, if its time began before this call. Where somebody may have
-        received the request and did not answer, the reason is ``OUTCOME_UNKNOWN``: with an
-        ``opId``, the same command again tells what became of it.
+        ``key`` finds the owner: a universe's id, except for listings. ``until_s`` is the request's
+        deadline by the monotonic clock, if its time began before this call. If an owner may have
+        received the request and did not answer, the reason is ``OUTCOME_UNKNOWN``: the same command
+        with the same ``opId`` then returns the outcome.
         """
         question = self._question(key, operation, request, caller, trace, until_s)
         if question is None:
@@ -87,7 +87,7 @@ class Owners:
     ) -> None:
         """Ask as :meth:`ask` does, for callers without a task.
 
-        ``on_reply`` is called with the reply, or with what is to be awaited for it.
+        ``on_reply`` is called with the reply, or with a coroutine that returns it.
         """
         question = self._question(key, operation, request, caller, trace, until_s)
         if question is None:
@@ -116,7 +116,7 @@ class Owners:
         trace: RequestTrace,
         until_s: float | None,
     ) -> "_Question | None":
-        """What the owner is asked; ``None`` if there is no time left for it."""
+        """The question to the owner; ``None`` if there is too little time left for it."""
         left_s = self._timeout_s if until_s is None else until_s - self._clock.monotonic()
         if left_s < min(LEAST_TIME_S, self._timeout_s):
             return None
@@ -137,7 +137,7 @@ class Owners:
 
 
 class _Question(TypedDict):
-    """What the owner of a key is asked, as :class:`OwnerClient` takes it."""
+    """A question to the owner of a key: the arguments of :class:`OwnerClient`."""
 
     key: str
     operation: str
@@ -150,7 +150,7 @@ class _Question(TypedDict):
 async def _reply(
     answering: Coroutine[Any, Any, Message], request: Request | InternalRequest
 ) -> Reply:
-    """The reply that is waited for, or what the caller is told where none comes."""
+    """The reply, or the refusal that replaces it if none comes."""
     try:
         return _read(await answering)
     except BusUnavailable as error:
@@ -158,7 +158,7 @@ async def _reply(
 
 
 def _read_or_raise(answer: Message) -> Reply | Coroutine[Any, Any, Reply]:
-    """The reply; where it is none, what raises that once it is awaited."""
+    """The reply; for a malformed one, a coroutine that raises the error."""
     try:
         return _read(answer)
     except ValidationError as error:
@@ -170,7 +170,7 @@ async def _raised(error: Exception) -> Reply:
 
 
 def _told(error: BusUnavailable, request: Request | InternalRequest) -> Reply:
-    """What the caller is told where no reply came."""
+    """The refusal for a request without a reply."""
     if isinstance(error, BusTimeout | AnswerLost):
         refusal = OUTCOME_UNKNOWN if _changes_something(request) else UNAVAILABLE
         return Reply(error=refusal.caused_by(Cause.NO_ANSWER, error.replica))

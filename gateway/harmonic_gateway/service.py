@@ -83,7 +83,7 @@ from harmonic_runtime.process.lifecycle import Process, Tasks
 from harmonic_runtime.process.rotation import keep_rotating
 from harmonic_runtime.process.ticker import every
 
-#: Gateways of which nothing is heard for so long have left their clients alone.
+#: A gateway without a sign of life for this long counts as lost.
 GATEWAY_TTL_S = 6.0
 
 
@@ -91,7 +91,7 @@ GATEWAY_TTL_S = 6.0
 async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
     process: Process[GatewaySettings],
 ) -> AsyncIterator[None]:
-    """Everything that a replica of the gateway consists of."""
+    """Run a replica of the gateway while the block runs."""
     settings, log = process.settings, process.log
     metrics, own = process.metrics, process.clock
     gateway_id = settings.replica_id
@@ -123,7 +123,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         saved_sessions = Sessions(streams, clock=clock, metrics=metrics, log=sampled)
         proofs = Proofs(*settings.recovery_secrets)
         pids, sids = Pids(proofs), SessionIds(proofs, settings.session_prefix, gateway_id)
-        # Tokens alone are judged by the host's clock: their issuer's is not the broker's either.
+        # Tokens alone are checked against the host's clock: their issuer does not use the broker's.
         keys, service_keys, revocations, standing = open_identities(
             bus, settings, own, tasks=tasks, metrics=metrics, log=log
         )
@@ -145,7 +145,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         with process.waiting_for("the streams of limits"):
             await allowances.learn()
         tasks.start(allowances.keep_learning(), name="allowances")
-        # Their seats were released while they are here.
+        # Memberships of connections here whose seats were released.
         unseated: asyncio.Queue[Membership] = asyncio.Queue()
         history = History(bus, owners, pieces, gateway_id)
         exchange = Exchange(bus, gateway_id, tasks, log)
@@ -343,7 +343,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             async with listening(app, settings, tls) as port:
                 log.info("listening", host=settings.host, port=port)
                 yield
-                # Nobody new from here on; those who are here go before the bus does.
+                # Accept no new client from here on; close the connections before the bus.
                 over_s = settings.drain_stagger_s
                 await asyncio.gather(sockets.close(over_s), event_streams.close(over_s))
                 await application.close()

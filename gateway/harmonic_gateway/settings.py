@@ -1,4 +1,4 @@
-"""What an operator may set of the gateway, all by ``HARMONIC_…`` variables."""
+"""The gateway's settings, which operators set by ``HARMONIC_…`` variables."""
 
 import hashlib
 import re
@@ -16,7 +16,7 @@ _PREFIX = re.compile(r"[a-z0-9-]{1,32}")
 
 
 def _checked(read: Callable[[str], object]) -> Callable[[str], str]:
-    """Refuses a text that cannot be read."""
+    """A validator that returns a text unchanged, or raises what ``read`` raises for it."""
 
     def check(text: str) -> str:
         read(text)
@@ -300,19 +300,19 @@ class GatewaySettings(ServiceSettings):
 
     @property
     def lets_services_act(self) -> bool:
-        """Whether there are tokens that are services'."""
+        """Whether tokens of services are accepted."""
         return self.service_secret is not None or self.service_audience is not None
 
     @property
     def service_secrets(self) -> tuple[str, ...]:
-        """The shared secrets that services' tokens may be signed with, the current one first."""
+        """The shared secrets that may sign services' tokens, the current one first."""
         return _believed(self.service_secret, self.service_old_secrets)
 
     @property
     def session_prefix(self) -> str:
-        """Begins every Engine.IO session id, so that a balancer can route on it.
+        """The beginning of every Engine.IO session id, so that a balancer can route on it.
 
-        It is the instance's name where that has at most 32 small letters, digits and hyphens.
+        It is the instance's name if that has at most 32 lower-case letters, digits and hyphens.
         """
         if _PREFIX.fullmatch(self.instance):
             return self.instance
@@ -322,17 +322,17 @@ class GatewaySettings(ServiceSettings):
 
     @property
     def origins(self) -> frozenset[str]:
-        """The origins that may connect, the gateway's own among them."""
+        """The origins that may connect, including the gateway's own."""
         return origins(self.allowed_origins) | own_origins(self.public_urls)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The shared secrets that tokens may be signed with, the current one first."""
+        """The shared secrets that may sign tokens, the current one first."""
         return _believed(self.jwt_secret, self.jwt_old_secrets)
 
     @property
     def recovery_secrets(self) -> tuple[str, ...]:
-        """What the secrets of clients that come back are proven with, the current one first."""
+        """The shared secrets for proofs of ``pid``s and other texts, the current one first."""
         if self.session_secret is None:
             return self.secrets
         old = self.session_old_secrets.get_secret_value() if self.session_old_secrets else ""
@@ -340,6 +340,6 @@ class GatewaySettings(ServiceSettings):
 
 
 def _believed(current: SecretStr | None, old: SecretStr | None) -> tuple[str, ...]:
-    """A secret, and those that it replaced, of those that are set."""
+    """The current secret and those that it replaced, as far as they are set."""
     first, others = (each.get_secret_value() if each else "" for each in (current, old))
     return tuple(filter(None, (first, *others.split())))

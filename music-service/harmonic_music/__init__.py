@@ -1,1 +1,1 @@
-"""Composes the music of universes: knows parameters and notes, and no room."""
+"""Composes the music of universes: it knows parameters and notes, and no rooms."""

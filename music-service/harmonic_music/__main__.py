@@ -1,6 +1,7 @@
 """``python -m harmonic_music``: one replica of the music service.
 
-``python -m harmonic_music compose`` composes offline: a request a line in, an answer a line out.
+``python -m harmonic_music compose`` composes offline: one request per input line, one answer per
+output line.
 """
 
 import sys
@@ -18,7 +19,7 @@ def main() -> int:
 
 
 def _serve(process: Process[MusicSettings]) -> AbstractAsyncContextManager[None]:
-    # Numerics take most of a start: who only asks whether a replica is ready does without them.
+    # Importing numpy takes most of the start: a mere readiness check does without it.
     from harmonic_music.service import music_service  # noqa: PLC0415
 
     return music_service(process)

@@ -1,7 +1,7 @@
-"""Bars of endless pieces: composed for whoever asks, stored for the gateways, and answered.
+"""Bars of endless pieces: composed on request, stored for the gateways, and answered.
 
-A bar follows from what is asked alone, so any replica composes it, and made twice it is the same.
-Bars are composed beside pieces, by a thread of their own: a long piece must not delay them.
+A bar depends on its request alone, so any replica can compose it, and composing it twice gives the
+same bar. Bars are composed in a thread of their own, so that a long piece does not delay them.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import Clock, timestamp
 from harmonic_runtime.process.lifecycle import Tasks
 
-#: Bars that a replica takes at once; whoever asks for more asks another one.
+#: Requests that a replica holds at once; beyond, the owner asks another replica.
 MOST_BARS = 32
 STORE_TIMEOUT_S = 1.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class BarComposers:
-    """Answers what owners ask for on the bus."""
+    """Answers owners' requests for bars on the bus."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class BarComposers:
         metrics.gauge_from(table.BARS_COMPOSING, lambda: self._under_way)
 
     def receive(self, message: Message) -> None:
-        """Take one question; one beyond the bound is turned away at once."""
+        """Take one request; refuse one beyond the bound at once."""
         try:
             asked = BarJob.model_validate_json(message.payload)
         except ValidationError:
@@ -102,7 +102,7 @@ class BarComposers:
 
 
 def make_bar(asked: BarJob) -> tuple[BarMade, bytes]:
-    """What its owner is told of a bar, and what is stored of it for the gateways.
+    """The answer to the owner, and the stored form for the gateways.
 
     Raise ``ValueError`` for a bar that takes more than ``MAX_BAR_BYTES``.
     """
@@ -127,7 +127,7 @@ def make_bar(asked: BarJob) -> tuple[BarMade, bytes]:
 
 
 def stored_bar(asked: BarJob, bar: ComposedBar) -> StoredBar:
-    """A bar as its stream keeps it."""
+    """A bar in the form that its stream stores."""
     strokes = tuple(
         Stroke.model_construct(key=key, start_time=start, velocity=velocity)
         for key, start, velocity in bar.drums

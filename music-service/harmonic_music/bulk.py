@@ -1,11 +1,11 @@
-"""Pieces in bulk, without a broker: a request a line comes in, an answer a line goes out.
+"""Composes pieces in bulk, without a broker: one request per line in, one answer per line out.
 
 ``{"id", "music", "physics", "duration", "seed", "style", "after"}`` is answered by ``{"id",
 "notes", "midi", "seed", "style", "meter", "instruments", "drums", "after"}``, the MIDI file in
-base64, or by ``{"id", "error": {"code", "message", "details"}}``. Parameters that are missing take
-their defaults; a seed or a style that is missing is drawn. ``after`` is the ``id`` of an earlier
-line whose piece this one answers; it is answered with it where that is one of the last
-``MOST_REMEMBERED``. Where nobody drums, there are no ``drums``.
+base64, or by ``{"id", "error": {"code", "message", "details"}}``. Missing parameters take their
+defaults; a missing seed or style is drawn. ``after`` is the ``id`` of an earlier line whose piece
+this one answers; the answer has it only if that line is one of the last ``MOST_REMEMBERED``. A
+piece without drums has no ``drums``.
 """
 
 import base64
@@ -27,14 +27,14 @@ from harmonic_protocol.values import MusicParameters, PhysicsParameters, StyleNa
 P = TypeVar("P", bound=WireModel)
 _NOT_COMPOSED = refused(Code.INTERNAL_ERROR, "The piece could not be composed")
 
-#: A request has a few hundred bytes; a longer line than this is not read as one.
+#: Bytes of a line at most: a request has a few hundred, and a longer line is refused.
 MAX_LINE_BYTES = 64 * 1024
-#: So many pieces can be answered by later ones.
+#: Pieces that later ones can answer.
 MOST_REMEMBERED = 256
 
 
 def _strict(parameters: type[WireModel]) -> type[ClientModel]:
-    """A parameter set as a client may send it: no other fields, and those missing by default."""
+    """A parameter set as a client may send it: no other fields, and defaults for missing ones."""
     fields: dict[str, Any] = {
         name: (field.rebuild_annotation(), field.default)
         for name, field in parameters.model_fields.items()
@@ -59,7 +59,7 @@ class _Asked(ClientModel):
 
 
 def lines_of(stream: BinaryIO) -> Iterator[bytes]:
-    """The lines of a stream; of one that is too long, no more is held than shows that it is."""
+    """The lines of a stream. Of a line that is too long, only enough is kept to show that it is."""
     while line := stream.readline(MAX_LINE_BYTES + 1):
         rest = line
         while len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n"):
@@ -76,7 +76,7 @@ def answers(lines: Iterable[bytes], new_seed: Callable[[], int]) -> Iterator[str
 
 
 def _written(answer: Mapping[str, object]) -> str:
-    """An answer as JSON. An ``id`` with numbers that only Python's JSON knows is told as none."""
+    """An answer as JSON. An ``id`` with numbers outside of standard JSON becomes ``null``."""
     try:
         return json.dumps(answer, separators=(",", ":"), allow_nan=False)
     except ValueError:

@@ -1,8 +1,8 @@
 """Pieces to compose, from the work queue: composed off the event loop, stored, handed over.
 
-A job is acknowledged once its piece is with the universe's owner; a replica that dies before
-leaves it to another. Done twice, it is the same piece: it is stored once, and the owner takes the
-first. A replica holds some jobs besides those that it works on, so that universes can take turns.
+A job is acknowledged once its piece has reached the universe's owner. If a replica dies before
+that, another gets the job. A job done twice gives the same piece: it is stored once, and the owner
+takes the first. A replica holds more jobs than it works on, so that universes can take turns.
 """
 
 import asyncio
@@ -33,17 +33,17 @@ from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import Clock, milliseconds
 
-#: A job whose replica says nothing for so long is given to another. Requesters wait five seconds:
-#: what a dead replica held has to be made in the rest of them.
+#: Seconds without progress after which a job is given to another replica. Requesters wait five
+#: seconds, so the other one must make the piece in the rest of them.
 ACK_WAIT_S = 1.5
 PROGRESS_INTERVAL_S = 0.5
-#: A job is tried so often; its requester has long been told by then that nothing came.
+#: Attempts per job; after the last one, its requester has long been told that nothing came.
 MAX_DELIVERIES = 4
-#: A replica holds at most so many jobs that wait: two seconds' work if all are long, and all of
-#: them are delayed by ``ACK_WAIT_S`` if it dies.
+#: Waiting jobs that a replica holds at most: two seconds' work if all are long. All of them are
+#: delayed by ``ACK_WAIT_S`` if it dies.
 MOST_WAITING = 32
 FETCH_EXPIRES_S = 5.0
-#: How often the queue's leader is asked how much is left to do.
+#: Seconds between two polls of the queue's length at its leader.
 QUEUE_INTERVAL_S = 5.0
 STORE_TIMEOUT_S = 2.0
 HAND_OVER_TIMEOUT_S = 3.0
@@ -61,7 +61,7 @@ CONSUMER_CONFIG = {
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Held:
-    """A job that this replica has, and what it asks for."""
+    """A job that this replica holds, and its parsed content."""
 
     job: Job
     asked: MusicJob
@@ -93,17 +93,17 @@ class Composers:
         self._themes_unreadable = metrics.counter(table.THEMES_UNREADABLE)
         self._seconds = metrics.histogram(table.COMPOSING_SECONDS)
         metrics.gauge_from(table.PIECES_WAITING, lambda: len(self._waiting))
-        # Of those that are held, all that do not wait are worked on.
+        # All held jobs that do not wait are being worked on.
         metrics.gauge_from(
             table.PIECES_COMPOSING, lambda: max(0, len(self._held) - len(self._waiting))
         )
 
     async def fetch(self) -> None:
-        """Take jobs from the queue for ever, as long as there is room for them."""
+        """Take jobs from the queue while there is space for them, until cancelled."""
         while True:
             await self._waiting.room()
             try:
-                # One at a time: of several, the first would have to wait for the last.
+                # One at a time: the first of several would have to wait for the last.
                 jobs = await self._streams.fetch(
                     subjects.JOBS_STREAM, subjects.JOBS_CONSUMER, batch=1, expires_s=FETCH_EXPIRES_S
                 )
@@ -115,19 +115,19 @@ class Composers:
                 await asyncio.sleep(RETRY_PAUSE_S)
 
     async def work(self) -> None:
-        """Compose for ever, one piece after the other."""
+        """Compose one piece after the other, until cancelled."""
         while True:
             held = await self._waiting.take()
             try:
                 await self._take(held)
             except BusUnavailable:
-                # Given again, and handed over again: the owner takes the first.
+                # It is delivered again, and handed over again: the owner takes the first.
                 self._failures.of("settle").inc()
                 self._log.warning("job_unsettled", request=held.asked.request_id)
             self._held.discard(held)
 
     async def report(self) -> None:
-        """Say for ever of all jobs here that they are not lost."""
+        """Report progress on all held jobs, until cancelled, so that no other replica gets them."""
         while True:
             await asyncio.sleep(PROGRESS_INTERVAL_S)
             try:
@@ -138,7 +138,7 @@ class Composers:
                 self._sampled.warning("progress_untold", jobs=len(self._held))
 
     async def release(self) -> None:
-        """Leave all jobs here to other replicas at once: nothing is done with them any more."""
+        """Return all held jobs to the queue at once, for other replicas; this one drops them."""
         try:
             for held in self._held:
                 await held.job.release()
@@ -161,7 +161,7 @@ class Composers:
         await self._waiting.add(asked.universe_id, held)
 
     async def _take(self, held: _Held) -> None:
-        """Work on a job, unless nobody waits for it any more, and no longer than somebody does."""
+        """Work on a job, unless and until its deadline has passed."""
         job, asked = held.job, held.asked
         left_s = (asked.deadline_ms - milliseconds(self._clock.now())) / _MS_PER_S
         outcome = "too_late"
@@ -173,7 +173,7 @@ class Composers:
         except TimeoutError:
             self._log.warning("composing_took_too_long", request=asked.request_id)
         except (BusUnavailable, StreamFull):
-            # Given again after the acknowledgement's time, to this replica or another.
+            # It is delivered again after the acknowledgement's timeout, to this replica or another.
             self._outcomes.of("interrupted").inc()
             return
         except Exception:  # noqa: BLE001 -- a bug in one piece must not end the worker
@@ -199,12 +199,12 @@ class Composers:
         await self._hand_over(asked, piece.score)
 
     async def _theme(self, asked: MusicJob) -> Theme | None:
-        """The theme of the piece to be answered, if there is one and it is still kept."""
+        """The theme of the piece to be answered; ``None`` without one, or if it is not kept."""
         if asked.after is None:
             return None
         subject = subjects.midi(asked.universe_id, asked.after)
         stored = await self._streams.last(subjects.NOTES_STREAM, subject)
-        # Another service may have had the broker store something else there.
+        # Another service may have had the broker store something else at that subject.
         theme = theme_of(stored.payload) if stored and not stored.is_answer else None
         if stored is not None and theme is None:
             self._themes_unreadable.inc()
@@ -212,7 +212,7 @@ class Composers:
         return theme
 
     async def _store(self, subject: str, payload: bytes) -> None:
-        """Store a part of a piece, once: where it was stored before, that one stays."""
+        """Store a part of a piece once; if it was stored before, the stored one stays."""
         with suppress(WrongSequence):
             await self._streams.append(
                 subject, payload, timeout_s=STORE_TIMEOUT_S, expected_last_subject_sequence=0
@@ -243,7 +243,7 @@ class Composers:
 
 
 async def watch_queue(inspection: Inspection, metrics: Metrics) -> None:
-    """Show for ever how many jobs no replica has finished."""
+    """Keep the metric of unfinished jobs up to date, until cancelled."""
     pending = metrics.gauge(table.PIECES_PENDING)
     while True:
         with suppress(BusUnavailable):

@@ -1,6 +1,6 @@
-"""A score as a Standard MIDI File, one track and one channel a voice, drums on channel 10.
+"""A score as a Standard MIDI File: one track and one channel per voice, drums on channel 10.
 
-Notes are written as bytes: mido checks each message as it is made, which takes longer than
+Notes are written as bytes: mido checks each message as it is created, which takes longer than
 composing them.
 """
 
@@ -24,18 +24,18 @@ _TRACKS = MappingProxyType(
         Voice.BASS: "Bass",
     }
 )
-#: Where a file says how many tracks it has, and where the first one's data begins.
+#: Where a file stores its number of tracks, and where the first one's data begins.
 _TRACKS_PLACE, _FIRST_CHUNK = 10, 22
-#: What the text begins with that holds a piece's theme.
+#: The prefix of the text event that holds a piece's theme.
 _THEME = "Theme "
 #: Channels count from 0: General MIDI's percussion is on the tenth.
 _DRUMS_CHANNEL = 9
 _NOTE_ON, _NOTE_OFF, _PROGRAM = 0x90, 0x80, 0xC0
-#: How long a stroke's note is held: a thirty-second.
+#: The length of a drum stroke's note: a thirty-second.
 _STROKE_TICKS = TICKS_PER_BEAT // 8
 _SEVEN_BITS, _CONTINUED = 0x7F, 0x80
 
-#: Moments as one number each, so that they sort fast: tick, velocity (0 ends a note) and pitch.
+#: A moment as one number, so that moments sort fast: tick, velocity (0 ends a note) and pitch.
 _TICK_SHIFT, _VELOCITY_SHIFT = 16, 8
 
 
@@ -64,7 +64,7 @@ def render(score: Score) -> bytes:
 
 
 def theme_of(file: bytes) -> Theme | None:
-    """The theme that a file tells of its piece; ``None`` if it does not."""
+    """The theme that a file contains; ``None`` if it contains none."""
     try:
         tracks = MidiFile(file=BytesIO(_conductor_alone(file))).tracks
     except (OSError, EOFError, ValueError, LookupError):
@@ -91,7 +91,7 @@ def _meta(kind: str, **values: object) -> bytes:
 
 
 def _conductor(score: Score) -> bytes:
-    """Who made it, tempo, signatures, and a marker where each section begins."""
+    """The maker, tempo and signatures, and a marker where each section begins."""
     found = bytearray()
     for message in (
         _meta("track_name", name=f"{score.key} {score.scale}"),
@@ -115,7 +115,7 @@ def _conductor(score: Score) -> bytes:
 
 
 def _stroke_moments(score: Score) -> Iterable[int]:
-    """Each stroke ends before its key is struck again, and with the piece."""
+    """The strokes' moments; each ends before its key is struck again, and with the piece."""
     again: dict[int, int] = {}
     last = score.end
     for onset, key, velocity in reversed(score.strokes):
@@ -127,7 +127,7 @@ def _stroke_moments(score: Score) -> Iterable[int]:
 
 
 def _track(name: str, opening: bytes, channel: int, moments: list[int], end: int) -> bytes:
-    # At the same tick a note ends before the next begins: a repeated pitch sounds twice.
+    # A note ends before the next begins at the same tick: a repeated pitch sounds twice.
     moments.sort()
     found = bytearray(b"\0" + _meta("track_name", name=name))
     if opening:
@@ -147,7 +147,7 @@ def _track(name: str, opening: bytes, channel: int, moments: list[int], end: int
 
 
 def _delta(ticks: int) -> bytes:
-    """A time as the format writes it: seven bits a byte, the last without the top bit."""
+    """A time in the format's encoding: seven bits per byte; the last byte's top bit is 0."""
     found = [ticks & _SEVEN_BITS]
     ticks >>= 7
     while ticks:

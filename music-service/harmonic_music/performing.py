@@ -1,4 +1,4 @@
-"""A request made into what listeners get: notes and drums as JSON, and a MIDI file."""
+"""A composed piece in the forms that listeners get: notes and drums as JSON, and a MIDI file."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ from harmonic_music.score import VOICE_NAMES, Score
 class Performance:
     """A piece, the JSON array of its notes, and its Standard MIDI File.
 
-    ``more`` is the JSON object of what else listeners are told: the style, the meter, instruments
-    and drums.
+    ``more`` is the JSON object of everything else that listeners get: the style, the meter,
+    instruments and drums.
     """
 
     score: Score
@@ -30,15 +30,15 @@ class Performance:
 
 
 def perform(request: CompositionRequest) -> Performance:
-    """Compose a piece and write it down both ways."""
+    """Compose a piece and write it in both forms."""
     score = compose(request)
     return Performance(score, notes_json(score), more_json(score), render(score))
 
 
 def notes_json(score: Score) -> bytes:
-    """The JSON array of a piece's notes, as their declaration writes them.
+    """The JSON array of a piece's notes, as their declaration serializes them.
 
-    Nothing in a note needs escaping: that is why no library is asked to look.
+    Nothing in a note needs escaping, so no library is used.
     """
     written = ",".join(
         f'{{"pitch":{pitch},"startTime":{start!r},"duration":{duration!r},'
@@ -50,7 +50,7 @@ def notes_json(score: Score) -> bytes:
 
 
 def more_json(score: Score) -> bytes:
-    """The JSON object of what there is beside the notes."""
+    """The JSON object of everything besides the notes."""
     sounding = {note.voice for note in score.played}
     instruments = ",".join(
         f'"{VOICE_NAMES[voice]}":{program}'

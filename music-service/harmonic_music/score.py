@@ -1,7 +1,7 @@
 """A finished piece: notes on a grid of ticks, as they are played, and the same in seconds.
 
-All of composing counts in whole ticks. Seconds are worked out once, here, in whole microseconds, so
-that every machine finds the same numbers.
+Composing counts in whole ticks. Seconds are computed once, here, from whole microseconds, so that
+every machine gets the same numbers.
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from harmonic_protocol.values import Key, Note, Scale, VoiceName
 #: A beat is a quarter note, in every meter. Divides into sixteenths (120) and triplets (160).
 TICKS_PER_BEAT = 480
 _US_PER_S = 10**6
-#: Seconds are told to so many decimals: a tick at the fastest tempo is five times as long.
+#: Decimals of seconds: a tick at the fastest tempo is five units of the last one.
 _DECIMALS = 4
 _SCALE = 10**4
 
 
 class Voice(IntEnum):
-    """Who plays a note, from the top."""
+    """The player of a note, the highest part first."""
 
     MELODY = 0
     COUNTER = 1
@@ -41,7 +41,7 @@ VOICE_NAMES: dict[Voice, VoiceName] = {
 
 @dataclass(frozen=True, slots=True, order=True)
 class ScoreNote:
-    """One note: where it begins and how long it sounds, in ticks."""
+    """One note: its onset and its length, in ticks."""
 
     onset: int
     voice: Voice
@@ -92,7 +92,7 @@ class Timed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Where a part of the form begins, and its letter: the same letter is the same part again."""
+    """The begin of a part of the form, and its letter: an equal letter is the same part again."""
 
     onset: int
     name: str
@@ -100,10 +100,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A piece of ``duration`` seconds at ``tempo`` beats a minute.
+    """A piece of ``duration`` seconds at ``tempo`` beats per minute.
 
-    ``events`` are its notes in order, on the grid; ``played`` and ``strokes`` are what is heard,
-    in the order of time. ``programs`` are the voices' instruments, General MIDI's from 0.
+    ``events`` are its notes in order, on the grid; ``played`` and ``strokes`` are the notes and
+    strokes as they are heard, sorted by time. ``programs`` are the voices' instruments in General
+    MIDI, from 0.
     """
 
     key: Key
@@ -119,12 +120,12 @@ class Score:
     programs: dict[Voice, int] = field(default_factory=dict)
     played: tuple[PlayedNote, ...] = ()
     strokes: tuple[PlayedStroke, ...] = ()
-    #: The theme, as a piece reads it that answers this one.
+    #: The theme, in the form in which an answering piece reads it.
     theme: str | None = None
 
     @property
     def beat_us(self) -> int:
-        """The whole microseconds of a beat, as a MIDI file counts tempo: all times follow it."""
+        """The whole microseconds of a beat, as a MIDI file stores tempo: all times follow it."""
         return beat_us(self.tempo)
 
     @property
@@ -140,7 +141,7 @@ class Score:
     def timed(self) -> Iterator[Timed]:
         """The notes in seconds, sorted by their start; the last ones end with the piece.
 
-        The first note of a section tells its letter.
+        The first note of a section has its letter.
         """
         waiting = [(section.onset, section.name) for section in self.sections][::-1]
         unit = TICKS_PER_BEAT * _US_PER_S // _SCALE
@@ -158,7 +159,7 @@ class Score:
             yield Timed(pitch, start, lasts, velocity, VOICE_NAMES[voice], opens)
 
     def notes(self) -> tuple[Note, ...]:
-        """The notes as clients are told them."""
+        """The notes as clients get them."""
         return tuple(
             Note.model_construct(
                 pitch=note.pitch,
@@ -180,7 +181,7 @@ class Score:
 
 
 def _up_to(end: float, start: float) -> float:
-    """The longest duration that, added to a start, is not beyond an end."""
+    """The longest duration from a start that is not beyond an end."""
     length = round(end - start, _DECIMALS)
     if start + length != end:
         length = end - start
@@ -190,11 +191,11 @@ def _up_to(end: float, start: float) -> float:
 
 
 def whole_ticks(duration: float, tempo: float) -> int:
-    """The ticks that fit into so many seconds: at least one."""
+    """The ticks that fit into a duration in seconds: at least one."""
     microseconds = Fraction(duration) * _US_PER_S
     return max(1, int(microseconds * TICKS_PER_BEAT / beat_us(tempo)))
 
 
 def beat_us(tempo: float) -> int:
-    """The microseconds of a beat at so many beats a minute."""
+    """The microseconds of a beat at a tempo in beats per minute."""
     return round(60 * _US_PER_S / Fraction(tempo))

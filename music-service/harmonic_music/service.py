@@ -25,13 +25,13 @@ from harmonic_runtime.process.rotation import keep_rotating
 
 @asynccontextmanager
 async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
-    """Everything that a replica of the music service consists of."""
+    """Run all parts of one replica of the music service."""
     settings, log, metrics = process.settings, process.log, process.metrics
     process.tell_build(PROTOCOL_VERSION)
-    # One thread: composing holds the interpreter's lock, so that a second one composes nothing
-    # more, and the event loop waits ten times as long. A process each would take 60 MB for a fifth
-    # less time; replicas do the same, and can be spread.
-    # Bars have another, which shares the lock with it: none waits for the end of a piece.
+    # One thread: composing holds the interpreter's lock. A second one would compose nothing more,
+    # and the event loop would wait ten times as long. A process for each would take 60 MB and save
+    # a fifth of the time; more replicas do the same, and can be spread over machines.
+    # Bars have another thread, which shares the lock: none waits for the end of a piece.
     with (
         ThreadPoolExecutor(1, thread_name_prefix="composer") as executor,
         ThreadPoolExecutor(1, thread_name_prefix="bars") as for_bars,
@@ -87,6 +87,6 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
             for number in range(settings.composers):
                 tasks.start(composers.work(), name=f"composer {number}")
             yield
-            # Others are asked from here on; what was asked already is still composed.
+            # Other replicas are asked from here on; requests that arrived are still composed.
             with suppress(BusUnavailable):
                 await asked.drain()

@@ -1,4 +1,4 @@
-"""What an operator may set of the music service, all by ``HARMONIC_…`` variables."""
+"""The settings of the music service, all by ``HARMONIC_…`` variables."""
 
 from typing import Annotated, ClassVar
 

@@ -21,7 +21,7 @@ class Waiting(Generic[J]):
         return self._count
 
     async def room(self) -> None:
-        """Return when there is room for one more."""
+        """Return when there is space for one more."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._count < self._most)
 
@@ -33,7 +33,7 @@ class Waiting(Generic[J]):
             self._changed.notify_all()
 
     async def take(self) -> J:
-        """The first job of the universe whose turn it is, once there is one."""
+        """Take the first job of the universe whose turn it is, once there is one."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._count > 0)
             universe_id, line = self._lines.popitem(last=False)

@@ -42,7 +42,7 @@ export interface AudioAnalyzed {
   timestamp: Timestamp;
 }
 
-/** Something that was done to a universe or to the instance. */
+/** An action on a universe or on the instance. */
 export interface AuditEntry {
   /** The entry's own id. */
   id: string;
@@ -131,9 +131,9 @@ export interface ConnectSuccess {
   timestamp: Timestamp;
   /** Names this connection, for support requests. */
   sessionId: string;
-  /** Whether an earlier session of this client goes on. */
+  /** Whether an earlier session of this client was resumed. */
   recovered: boolean;
-  /** What became of an earlier session of this client. */
+  /** Whether an earlier session of this client was resumed, and why not. */
   recovery: RecoveryReport;
   /** When the token expires. */
   expiresAt: Timestamp;
@@ -143,16 +143,16 @@ export interface ConnectSuccess {
   protocol: number;
   /** The bounds of this connection. */
   limits: Limits;
-  /** The secret to come back with; clients that take offsets are told it in CONNECT, too. */
+  /** The secret that resumes the session; clients with offsets get it in CONNECT, too. */
   pid?: string;
-  /** How far the client has come, as it is to say it when it comes back. */
+  /** The client's offset, which it sends when it reconnects. */
   offset?: string;
 }
 
 /**
  * Create a universe; the caller owns it. Without an `id` one is made.
  *
- * A service names the `owner`, who has it as if it had created it.
+ * A service names the `owner`, who owns it as if the user had created it.
  */
 export interface CreateUniverse {
   id?: UniverseId;
@@ -176,17 +176,17 @@ export interface Details {
   universeId?: string;
   /** The command's `opId`, if it had one. */
   opId?: string;
-  /** Is found in the server's logs, for support requests. */
+  /** The error's id in the server's logs, for support requests. */
   errorId?: string;
-  /** When another try is worth it, in milliseconds from now. */
+  /** The milliseconds from now after which another attempt may succeed. */
   retryAfterMs?: number;
   /** The limit that was reached. */
   limit?: number;
   /** The length of the time that `limit` counts in, in milliseconds. */
   windowMs?: number;
-  /** The most bytes that are taken. */
+  /** The most bytes that are accepted. */
   limitBytes?: number;
-  /** The most levels of objects and lists that are taken. */
+  /** The most levels of objects and lists that are accepted. */
   limitDepth?: number;
   /** The mode that the user may have in this universe. */
   allowedMode?: Mode;
@@ -231,7 +231,7 @@ export type ErrorReason =
   | "MISSING"
   /** The token has expired. */
   | "EXPIRED"
-  /** The token proves nothing here, or it is another user's; `details.claim` may say why. */
+  /** The token is not valid here, or it is another user's; `details.claim` may say why. */
   | "INVALID"
   /** The token was revoked. */
   | "REVOKED"
@@ -245,7 +245,7 @@ export type ErrorReason =
   | "NOT_OWNER"
   /** The user was removed from the universe. */
   | "REMOVED"
-  /** An operator or the owner put the user out of the room, who may join again. */
+  /** An operator or the owner removed the user, who may join again. */
   | "KICKED"
   /** The universe's owner has banned the user. */
   | "BANNED"
@@ -311,7 +311,7 @@ export type ErrorReason =
   | "QUEUE_FULL"
   /** The request could not be begun within its time: nothing was done. */
   | "OVERDUE"
-  /** Whether the request was carried out is unknown; the same `opId` again tells. */
+  /** It is unknown whether the request was carried out; repeating it with its `opId` tells. */
   | "OUTCOME_UNKNOWN"
   /** The universe holds `details.limitBytes` bytes of this, as many as it may. */
   | "NO_SPACE"
@@ -363,7 +363,7 @@ export interface GenerateMusic {
 
 /** Whether the process lives. */
 export interface Health {
-  /** Always the same: whoever answers lives. */
+  /** Always the same: a process that answers is alive. */
   status: "alive";
 }
 
@@ -373,9 +373,9 @@ export interface InvalidField {
   field: string;
   /** What is wrong with it, for a person. */
   reason: string;
-  /** The smallest value that is taken. */
+  /** The smallest value that is accepted. */
   min?: number;
-  /** The largest value that is taken. */
+  /** The largest value that is accepted. */
   max?: number;
 }
 
@@ -385,7 +385,7 @@ export interface JoinRoom {
   /** The W3C trace context that the command belongs to, version 00. */
   traceparent?: string;
   universeId: UniverseId;
-  /** The mode that one wants; editing may be refused, with `details.allowedMode`. */
+  /** The requested mode; editing may be refused, with `details.allowedMode`. */
   mode: Mode;
 }
 
@@ -445,13 +445,13 @@ export interface MemberRole {
 export type Mode = "edit" | "view";
 
 /**
- * A bar of the endless piece, between one and three seconds before it begins.
+ * A bar of the endless piece, sent between one and three seconds before it begins.
  *
- * Each bar begins where the one before ends. Where the server was away for longer than that,
- * the next one begins later, never earlier. The notes' `startTime` counts from the bar's
- * beginning; a note may ring beyond the bar's end. `asOf` is the `seq` of the last update whose
- * values are heard. Bars that have not ended are sent again to a client that enters or returns:
- * one has each bar once by its `streamId` and `bar`.
+ * Each bar begins when the one before ends. After an outage of the server, the next bar may
+ * begin later, never earlier. The notes' `startTime` counts from the bar's beginning; a note
+ * may ring beyond the bar's end. `asOf` is the `seq` of the last update whose values are heard.
+ * Bars that have not ended are sent again to a client that enters or returns: tell repeated
+ * bars by their `streamId` and `bar`.
  */
 export interface MusicBar {
   universeId: UniverseId;
@@ -477,7 +477,7 @@ export interface MusicBar {
   meter?: "4/4" | "3/4" | "6/8";
   /** The General MIDI program of each voice, counted from 0. */
   instruments?: Record<string, number>;
-  /** The strokes of the drums, sorted by `startTime`; absent where nobody drums. */
+  /** The strokes of the drums, sorted by `startTime`; absent without drums. */
   drums?: Array<Stroke>;
 }
 
@@ -501,8 +501,8 @@ export interface MusicChanges {
  * Its notes are sorted by `startTime`, and none ends after `duration`.
  *
  * The same `seed`, parameters, duration and `style` give the same notes from the same
- * `composerVersion`. Drums stand apart from the notes: their keys are no pitches. A piece that
- * answers another names it in `after`; one that a service asked for, in `service` which.
+ * `composerVersion`. Drums are separate from the notes: their keys are not pitches. A piece
+ * that answers another names it in `after`. `service` is the service that asked for the piece.
  */
 export interface MusicGenerated {
   universeId: UniverseId;
@@ -523,7 +523,7 @@ export interface MusicGenerated {
   seq: number;
   /** When to start the piece, by the server's clock, so that all hear it together. */
   playAt?: Timestamp;
-  /** Which composer made the piece: another one makes another of the same seed. At least 1. */
+  /** The composer's version: another one makes other notes of the same seed. At least 1. */
   composerVersion?: number;
   /** What the piece is like, asked for or drawn. */
   style?: "classical" | "chorale" | "strings" | "ballad" | "pop" | "swing" | "ragtime" | "latin" | "march" | "minimal" | "waltz" | "minuet" | "barcarolle" | "jig" | "blues";
@@ -531,7 +531,7 @@ export interface MusicGenerated {
   meter?: "4/4" | "3/4" | "6/8";
   /** The General MIDI program of each voice, counted from 0. */
   instruments?: Record<string, number>;
-  /** The strokes of the drums, sorted by `startTime`; absent where nobody drums. */
+  /** The strokes of the drums, sorted by `startTime`; absent without drums. */
   drums?: Array<Stroke>;
   /** The `requestId` of an earlier piece of this universe. */
   after?: string;
@@ -603,7 +603,7 @@ export interface MusicUpdated {
   changed: Array<string>;
   /** Counts the frames that the members of the universe see, without holes. */
   seq?: number;
-  /** Nothing happened just now: this is what the values are, after a return. */
+  /** The event gives the current values after a return: nothing happened just now. */
   current?: true;
   /** The client missed this event, and is sent it again. */
   replayed?: true;
@@ -644,10 +644,10 @@ export interface Parameters {
 }
 
 /**
- * Someone else in the room tries values out: they are as they were until an update says so.
+ * Someone else in the room tries values out; only an update changes the stored ones.
  *
- * It replaces the user's preview before. It is over with an update of its values, with a
- * preview of none, with `participant_left`, and after a second without another one.
+ * It replaces the user's earlier preview. It ends with an update of its values, with a preview
+ * of none, with `participant_left`, and after a second without another one.
  */
 export interface ParametersPreviewed {
   universeId: UniverseId;
@@ -667,7 +667,7 @@ export interface Participant {
   mode: Mode;
 }
 
-/** Someone is in the room from now on, or is there in another mode. */
+/** Someone joined the room, or changed mode in it. */
 export interface ParticipantJoined {
   universeId: UniverseId;
   /** Who it is, in which mode. */
@@ -686,13 +686,13 @@ export interface ParticipantLeft {
   seq: number;
 }
 
-/** Those in a room, in the order in which they came. */
+/** The participants in a room, in the order in which they joined. */
 export interface ParticipantList {
   /** The universes of this page. */
   items: Array<PresentParticipant>;
 }
 
-/** What one participant shows of itself. */
+/** The state of one participant. */
 export interface ParticipantState {
   userId: UserId;
   /** Any JSON object of at most 1024 bytes, 4 levels deep. */
@@ -750,7 +750,7 @@ export interface PhysicsUpdated {
   changed: Array<string>;
   /** Counts the frames that the members of the universe see, without holes. */
   seq?: number;
-  /** Nothing happened just now: this is what the values are, after a return. */
+  /** The event gives the current values after a return: nothing happened just now. */
   current?: true;
   /** The client missed this event, and is sent it again. */
   replayed?: true;
@@ -781,17 +781,17 @@ export interface PieceSummary {
   scale: Scale;
   /** Counts the frames that the members of the universe see, without holes. */
   seq: number;
-  /** Which composer made the piece: another one makes another of the same seed. At least 1. */
+  /** The composer's version: another one makes other notes of the same seed. At least 1. */
   composerVersion?: number;
   /** The address of its Standard MIDI File, which needs no token until `linksExpireAt`. */
   midi: string;
 }
 
 /**
- * What participants show of themselves, after `room_joined`.
+ * The states of participants, after `room_joined`.
  *
- * In as many events as it takes, some of which may come later. Those who show nothing are
- * absent.
+ * They come in one or more events, some of which may come later. Participants without a state
+ * are absent.
  */
 export interface PresenceStates {
   universeId: UniverseId;
@@ -800,9 +800,9 @@ export interface PresenceStates {
 }
 
 /**
- * A participant shows something else of itself: the whole state, which replaces the last one.
+ * A participant's new state, which replaces the last one as a whole.
  *
- * The user's other connections are told, too. `participant_left` ends it.
+ * The user's other connections are sent it, too. `participant_left` ends it.
  */
 export interface PresenceUpdated {
   universeId: UniverseId;
@@ -812,7 +812,7 @@ export interface PresenceUpdated {
   timestamp: Timestamp;
 }
 
-/** Someone in a room, with what it shows of itself, if it does. */
+/** A participant in a room, with its state, if it has one. */
 export interface PresentParticipant {
   userId: UserId;
   /** The user's display name. */
@@ -822,7 +822,7 @@ export interface PresentParticipant {
   state?: Record<string, unknown>;
 }
 
-/** Show the others what one tries out, before an update; without any values, that it is over. */
+/** Show the others values before an update of them; without any values, end the preview. */
 export interface PreviewParameters {
   opId?: OperationId;
   /** The W3C trace context that the command belongs to, version 00. */
@@ -869,13 +869,13 @@ export type RecoveryReason =
 
 /** What became of the client's earlier session, and why. */
 export interface RecoveryReport {
-  /** What became of it. */
+  /** Whether it was resumed. */
   outcome: RecoveryOutcome;
-  /** Why it does not go on, or does not yet. */
+  /** Why it was not resumed, or not yet. */
   reason?: RecoveryReason;
 }
 
-/** Go on with a newer token of the same user. */
+/** Replace the connection's token by a newer one of the same user. */
 export interface RefreshToken {
   opId?: OperationId;
   /** The W3C trace context that the command belongs to, version 00. */
@@ -897,7 +897,7 @@ export interface Refused {
   details: Details;
 }
 
-/** The ack of a command that was refused; the event of the refusal is sent all the same. */
+/** The ack of a command that was refused; the event of the refusal is sent as well. */
 export interface Rejected {
   /** The command was refused. */
   ok: false;
@@ -917,7 +917,7 @@ export interface RoleChanged {
   timestamp: Timestamp;
 }
 
-/** The caller is in: everything as of `seq`; what follows counts from there. */
+/** The caller has joined: the room as of `seq`; later events continue from there. */
 export interface RoomJoined {
   universeId: UniverseId;
   /** Who is in the room, the caller included. */
@@ -935,7 +935,7 @@ export interface RoomJoined {
   endlessPiece?: EndlessPiece;
 }
 
-/** The caller is out. */
+/** The caller has left the room. */
 export interface RoomLeft {
   universeId: UniverseId;
   timestamp: Timestamp;
@@ -965,7 +965,7 @@ export interface SetMember {
   role: Mode;
 }
 
-/** The ack of what the log does not keep, and so does not number. */
+/** The ack of a signal, which the log does not store and so does not number. */
 export interface SignalAccepted {
   /** It was done. */
   ok: true;
@@ -991,8 +991,8 @@ export interface StartMusic {
 /**
  * The caller is back in a room where it was before, and has been sent what it missed.
  *
- * `recovered` is false where that is not to be had any more: what the room is like now was sent
- * instead.
+ * `recovered` is false if the missed events are no longer available: the room's current state
+ * was sent instead.
  */
 export interface StateRecovered {
   universeId: UniverseId;
@@ -1006,7 +1006,7 @@ export interface StateRecovered {
   toSeq: number;
 }
 
-/** What follows the client's last event is not to be had: the universe as it is now. */
+/** The events after the client's last one are not available: the universe as it is now. */
 export interface StateReset {
   universeId: UniverseId;
   /** Who is in the room, the caller included. */
@@ -1038,7 +1038,7 @@ export interface StreamAddress {
   expiresAt: Timestamp;
 }
 
-/** The stream ends, and why: a new request is refused alike, unless the reason is `KICKED`. */
+/** The stream ends. A new request is refused for the same reason, unless that is `KICKED`. */
 export interface StreamEnded {
   universeId: UniverseId;
   code: ErrorCode;
@@ -1100,7 +1100,7 @@ export interface TokenExpiring {
   expiresAt: Timestamp;
 }
 
-/** The newer token is taken. */
+/** The newer token is in use. */
 export interface TokenRefreshed {
   /** When the token expires. */
   expiresAt: Timestamp;
@@ -1127,7 +1127,7 @@ export interface UniversePage {
   nextCursor?: string;
 }
 
-/** The universe as of `seq`: the first event of a stream. What follows counts from there. */
+/** The universe as of `seq`: the first event of a stream. Later events continue from there. */
 export interface UniverseState {
   universeId: UniverseId;
   /** Who is in the room, the caller included. */
@@ -1184,7 +1184,7 @@ export interface UniverseUpdated {
   replayed?: true;
 }
 
-/** A universe as its visitors may know it; `members` and `bans` only for its owner. */
+/** A universe as its visitors may see it; `members` and `bans` only for its owner. */
 export interface UniverseView {
   id: UniverseId;
   /** The universe's name. */
@@ -1208,7 +1208,7 @@ export interface UniverseView {
   seq: number;
   /** The members' roles by user id; only the owner is told. */
   members?: Record<string, Mode>;
-  /** Users who may not come, each with the time since when. */
+  /** Banned users, each with the time of the ban. */
   bans?: Record<string, Timestamp>;
 }
 
@@ -1244,10 +1244,10 @@ export interface UpdatePhysics {
 }
 
 /**
- * Show the others something of oneself.
+ * Set the user's own state, which the others are sent.
  *
- * The server keeps it while one is in the room. A client that returns, and finds no state of
- * its own in `presence_states`, sends it again.
+ * The server keeps it while the user is in the room. A client that returns, and finds no state
+ * of its own in `presence_states`, sends it again.
  */
 export interface UpdatePresence {
   opId?: OperationId;
@@ -1261,7 +1261,7 @@ export interface UpdatePresence {
 /**
  * Change a universe's settings.
  *
- * A new `owner` must be a member; the owner before becomes one who may edit.
+ * A new `owner` must be a member; the former owner becomes a member who may edit.
  */
 export interface UpdateUniverse {
   name?: UniverseName;
@@ -1285,11 +1285,11 @@ export interface UpdateVisualization {
 }
 
 /**
- * An operator erased a user: the universe names the user no more.
+ * An operator erased a user from the universe.
  *
- * From now on `placeholder` stands for `userId`, in all that the universe is and was: show that
- * in its place, and keep nothing of the user. Clients that missed it are sent the universe as
- * it is.
+ * From now on `placeholder` replaces `userId`, in the universe's state and in its history: show
+ * it instead, and keep nothing of the user. Clients that missed this event are sent the
+ * universe's full state.
  */
 export interface UserErased {
   universeId: UniverseId;
@@ -1348,7 +1348,7 @@ export interface VisualizationUpdated {
   changed: Array<string>;
   /** Counts the frames that the members of the universe see, without holes. */
   seq?: number;
-  /** Nothing happened just now: this is what the values are, after a return. */
+  /** The event gives the current values after a return: nothing happened just now. */
   current?: true;
   /** The client missed this event, and is sent it again. */
   replayed?: true;
@@ -1441,24 +1441,24 @@ export interface ClientToServerEvents {
    */
   audio_analysis: Emit<AudioAnalysis, SignalAccepted | Rejected>;
   /**
-   * Show the others what one tries out, before an update; without any values, that it is over.
+   * Show the others values before an update of them; without any values, end the preview.
    *
    * Followed by `parameters_previewed`, or by `error` where it is refused. Live signals of a
    * kind of a connection in a second: 30 on average, 90 at once. A message may take 64 KiB.
    */
   preview_parameters: Emit<PreviewParameters, SignalAccepted | Rejected>;
   /**
-   * Show the others something of oneself.
+   * Set the user's own state, which the others are sent.
    *
-   * The server keeps it while one is in the room. A client that returns, and finds no state of
-   * its own in `presence_states`, sends it again.
+   * The server keeps it while the user is in the room. A client that returns, and finds no
+   * state of its own in `presence_states`, sends it again.
    *
    * Followed by `presence_updated`, or by `error` where it is refused. Live signals of a kind
    * of a connection in a second: 30 on average, 90 at once. A message may take 8 KiB.
    */
   update_presence: Emit<UpdatePresence, SignalAccepted | Rejected>;
   /**
-   * Go on with a newer token of the same user.
+   * Replace the connection's token by a newer one of the same user.
    *
    * Followed by `token_refreshed`, or by `error` where it is refused. A message may take 64
    * KiB.
@@ -1492,19 +1492,19 @@ export interface ServerToClientEvents {
    */
   token_expiring: (payload: TokenExpiring) => void;
   /**
-   * The newer token is taken.
+   * The newer token is in use.
    *
    * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
    */
   token_refreshed: (payload: TokenRefreshed) => void;
   /**
-   * The caller is in: everything as of `seq`; what follows counts from there.
+   * The caller has joined: the room as of `seq`; later events continue from there.
    *
    * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
    */
   room_joined: (payload: RoomJoined) => void;
   /**
-   * The caller is out.
+   * The caller has left the room.
    *
    * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
    */
@@ -1518,14 +1518,14 @@ export interface ServerToClientEvents {
   /**
    * The caller is back in a room where it was before, and has been sent what it missed.
    *
-   * `recovered` is false where that is not to be had any more: what the room is like now was
-   * sent instead.
+   * `recovered` is false if the missed events are no longer available: the room's current state
+   * was sent instead.
    *
    * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
    */
   state_recovered: (payload: StateRecovered) => void;
   /**
-   * Someone is in the room from now on, or is there in another mode.
+   * Someone joined the room, or changed mode in it.
    *
    * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`, but
    * never sent again: the list of participants in `room_joined` replaces what was missed.
@@ -1550,11 +1550,11 @@ export interface ServerToClientEvents {
    */
   universe_updated: (payload: UniverseUpdated) => void;
   /**
-   * An operator erased a user: the universe names the user no more.
+   * An operator erased a user from the universe.
    *
-   * From now on `placeholder` stands for `userId`, in all that the universe is and was: show
-   * that in its place, and keep nothing of the user. Clients that missed it are sent the
-   * universe as it is.
+   * From now on `placeholder` replaces `userId`, in the universe's state and in its history:
+   * show it instead, and keep nothing of the user. Clients that missed this event are sent the
+   * universe's full state.
    *
    * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
    * before anyone sees it. A client that missed it while its session is recovered is sent it
@@ -1600,8 +1600,9 @@ export interface ServerToClientEvents {
    * Its notes are sorted by `startTime`, and none ends after `duration`.
    *
    * The same `seed`, parameters, duration and `style` give the same notes from the same
-   * `composerVersion`. Drums stand apart from the notes: their keys are no pitches. A piece
-   * that answers another names it in `after`; one that a service asked for, in `service` which.
+   * `composerVersion`. Drums are separate from the notes: their keys are not pitches. A piece
+   * that answers another names it in `after`. `service` is the service that asked for the
+   * piece.
    *
    * Sent to everyone in the room, the sender included. It is stored and numbered by `seq`
    * before anyone sees it. A client that missed it while its session is recovered is sent it
@@ -1627,17 +1628,17 @@ export interface ServerToClientEvents {
    */
   music_stopped: (payload: MusicStopped) => void;
   /**
-   * A bar of the endless piece, between one and three seconds before it begins.
+   * A bar of the endless piece, sent between one and three seconds before it begins.
    *
-   * Each bar begins where the one before ends. Where the server was away for longer than that,
-   * the next one begins later, never earlier. The notes' `startTime` counts from the bar's
-   * beginning; a note may ring beyond the bar's end. `asOf` is the `seq` of the last update
-   * whose values are heard. Bars that have not ended are sent again to a client that enters or
-   * returns: one has each bar once by its `streamId` and `bar`.
+   * Each bar begins when the one before ends. After an outage of the server, the next bar may
+   * begin later, never earlier. The notes' `startTime` counts from the bar's beginning; a note
+   * may ring beyond the bar's end. `asOf` is the `seq` of the last update whose values are
+   * heard. Bars that have not ended are sent again to a client that enters or returns: tell
+   * repeated bars by their `streamId` and `bar`.
    *
-   * Sent to everyone in the room, the sender included. It has its moment: it is not numbered,
-   * and sent again to who enters or returns before its moment is over. It is dropped after that
-   * only.
+   * Sent to everyone in the room, the sender included. It is for a certain time: it is not
+   * numbered, and is sent again to clients that enter or return before that time is over. It is
+   * dropped only after that.
    */
   music_bar: (payload: MusicBar) => void;
   /**
@@ -1648,9 +1649,9 @@ export interface ServerToClientEvents {
    */
   audio_analyzed: (payload: AudioAnalyzed) => void;
   /**
-   * Someone else in the room tries values out: they are as they were until an update says so.
+   * Someone else in the room tries values out; only an update changes the stored ones.
    *
-   * It replaces the user's preview before. It is over with an update of its values, with a
+   * It replaces the user's earlier preview. It ends with an update of its values, with a
    * preview of none, with `participant_left`, and after a second without another one.
    *
    * Sent to everyone else in the room, the sender's other connections included. It is a live
@@ -1659,9 +1660,9 @@ export interface ServerToClientEvents {
    */
   parameters_previewed: (payload: ParametersPreviewed) => void;
   /**
-   * A participant shows something else of itself: the whole state, which replaces the last one.
+   * A participant's new state, which replaces the last one as a whole.
    *
-   * The user's other connections are told, too. `participant_left` ends it.
+   * The user's other connections are sent it, too. `participant_left` ends it.
    *
    * Sent to everyone else in the room, the sender's other connections included. It is a live
    * signal: not stored, not numbered, never sent again, and the first to be dropped under
@@ -1669,10 +1670,10 @@ export interface ServerToClientEvents {
    */
   presence_updated: (payload: PresenceUpdated) => void;
   /**
-   * What participants show of themselves, after `room_joined`.
+   * The states of participants, after `room_joined`.
    *
-   * In as many events as it takes, some of which may come later. Those who show nothing are
-   * absent.
+   * They come in one or more events, some of which may come later. Participants without a state
+   * are absent.
    *
    * Sent to the connection that it concerns. It is an answer to one connection, and not stored.
    */

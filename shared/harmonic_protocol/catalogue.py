@@ -1,9 +1,9 @@
-"""All declarations in one place: the only list that a new message is added to.
+"""All declarations in one place: the only list to which a new message is added.
 
-A family that is dispatched on is closed: a union names its members, and a dispatch over it ends in
-``assert_never``. So a message that is listed here without a place in its family, or has a place
-there that no dispatch knows, is a type error. Base classes stand in a union for all that is
-declared from them: parameter sets, and live signals.
+A family of messages that is dispatched on is closed: a union names its members, and a dispatch over
+it ends in ``assert_never``. If a listed message is missing from its family, or a dispatch does not
+handle it, that is a type error. In a union, a base class stands for everything that is declared
+from it: parameter sets, and live signals.
 """
 
 from collections.abc import Mapping
@@ -70,11 +70,11 @@ from harmonic_protocol.messages.universes import (
     UserErased,
 )
 
-#: What the owners of universes decide.
+#: All requests that owners of universes decide.
 StateCommand = JoinRoom | LeaveRoom | ParameterCommand | GenerateMusic | StartMusic | StopMusic
-#: What a client may ask for.
+#: All commands of clients.
 ClientCommand = StateCommand | LiveSignal | RefreshToken | TimeSync
-#: What a caller of the HTTP API may ask the owners of universes for.
+#: All operations that a caller of the HTTP API may ask the owners of universes for.
 OwnerOperation = (
     CreateUniverse
     | ListUniverses
@@ -94,7 +94,7 @@ OwnerOperation = (
     | GetMusic
     | ListAudit
 )
-#: What a caller of the HTTP API may ask for; the last ones reach owners as commands.
+#: All operations of the HTTP API; the last ones reach owners as commands.
 ApiOperation = OwnerOperation | ChangeParameters | ComposeMusic
 
 _STATE_COMMANDS: tuple[type[StateCommand], ...] = (
@@ -143,7 +143,7 @@ SIGNALS: Mapping[str, type[LiveSignal]] = MappingProxyType(
     by_name((signal.spec.name, signal) for signal in _SIGNALS)
 )
 
-#: What a live signal is that names no event: version 0.2 knew one kind.
+#: The kind of a live signal that names no event: version 0.2 knew one kind.
 UNNAMED_SIGNAL = AudioAnalyzed.spec.name
 
 COMMANDS: Mapping[str, type[ClientCommand]] = MappingProxyType(
@@ -156,7 +156,7 @@ COMMANDS: Mapping[str, type[ClientCommand]] = MappingProxyType(
     )
 )
 
-#: The bounds of the commands that may have more bytes than others.
+#: The size limits of the commands that may be larger than others, in bytes.
 LARGER_MESSAGES_BYTES: Mapping[str, int] = MappingProxyType(
     {
         name: command.spec.max_bytes
@@ -168,7 +168,7 @@ LARGER_MESSAGES_BYTES: Mapping[str, int] = MappingProxyType(
 EVENTS: Mapping[str, type[Event]] = MappingProxyType(
     by_name((event.spec.name, event) for event in _EVENTS)
 )
-#: What a stream of server-sent events has besides the events of the room.
+#: The events of a stream of server-sent events besides those of the room.
 STREAM_EVENTS: Mapping[str, type[Event]] = MappingProxyType(
     by_name((event.spec.name, event) for event in (UniverseState, StateReset, StreamEnded))
 )

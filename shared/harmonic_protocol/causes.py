@@ -1,4 +1,4 @@
-"""What an ``INTERNAL_ERROR`` was caused by: for operators. Clients are told none of it."""
+"""The causes of an ``INTERNAL_ERROR``: for operators only; clients are not told them."""
 
 from harmonic_protocol.reasons import Explained
 

@@ -1,6 +1,6 @@
-"""What travels beside a payload between services: who asks, until when, and the answer.
+"""The headers of requests between services (the caller, the deadline), and the answer.
 
-Identity is stamped by the gateway from the verified token; nothing here comes from a payload.
+The gateway sets the identity from the verified token; none of it comes from a payload.
 """
 
 from collections.abc import Mapping
@@ -16,30 +16,30 @@ USER = "Hu-User"
 USERNAME = "Hu-Name"
 CONNECTION = "Hu-Connection"
 GATEWAY = "Hu-Gateway"
-#: The name of the service that asks, where no user does.
+#: The name of the service that makes the request, if no user does.
 SERVICE = "Hu-Service"
 DEADLINE = "Hu-Deadline"
-#: Milliseconds that are left: counted from where the request arrives, by any clock.
+#: Milliseconds that are left from the request's arrival on, by any clock.
 TIME_LEFT = "Hu-Left"
 #: Says that the deadline is by the time base that all processes share.
 SHARED = "Hu-Shared"
-#: The position that the gateway was sent of the universe's log.
+#: The position of the universe's log up to which the gateway was sent it.
 POSITION = "Hu-Position"
-#: When the request arrived at a gateway: Unix time in milliseconds, by the shared time base.
+#: The Unix time in milliseconds at which a gateway received the request, by the shared time base.
 RECEIVED = "Hu-Received"
-#: The W3C's name.
+#: The name that the W3C gives it.
 TRACEPARENT = "traceparent"
 _TRACEPARENT_LENGTH = 55
-#: Names of users that are kept as they were encoded: the latest.
+#: Encoded names of users that are cached: the latest ones.
 MAX_KNOWN_NAMES = 8192
 _ODD = frozenset("13579bdf")
 
 
 class RequestTrace(NamedTuple):
-    """What a request is followed by on its way: when it arrived at a gateway, and its trace.
+    """What a request takes along: the time of its arrival at a gateway, and its trace.
 
-    ``received_ms`` is Unix time by the base that all processes share, where that is known;
-    ``traceparent`` the W3C context. Both go on with the record that the request leads to.
+    ``received_ms`` is Unix time by the base that all processes share, if known; ``traceparent`` is
+    the W3C context. Both are stored with the record that the request leads to.
     """
 
     received_ms: int | None = None
@@ -70,7 +70,7 @@ class RequestTrace(NamedTuple):
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> Self:
-        """What headers say; what they say wrongly counts as not said."""
+        """The trace in headers; an invalid value counts as absent."""
         received, traceparent = headers.get(RECEIVED, ""), headers.get(TRACEPARENT, "")
         return cls(
             int(received) if received.isdecimal() else None,
@@ -82,9 +82,9 @@ NO_TRACE = RequestTrace()
 
 
 class Caller(NamedTuple):
-    """Who asks, and over which connection of which gateway (neither, for the HTTP API).
+    """The caller of a request, with its connection and gateway (neither, for the HTTP API).
 
-    ``service`` is the name of the service that asks, where no user does.
+    ``service`` is the name of the service that makes the request, if no user does.
     """
 
     user_id: str
@@ -95,13 +95,13 @@ class Caller(NamedTuple):
 
 
 class Envelope(NamedTuple):
-    """The headers of a request; ``deadline_ms`` is Unix time: past it, nobody waits any more.
+    """The headers of a request; nobody waits for its answer after ``deadline_ms``, in Unix time.
 
-    ``left_ms`` is the same as the time that was left when the request was sent, which needs no
-    clock; ``is_shared`` says that the deadline is by the time base that all processes share, and
-    so also tells how long the request was on its way. ``position`` is where the gateway is in the
-    universe's log, 0 if it does not follow it: an owner that is behind it looks before it decides.
-    A version before says none of them.
+    ``left_ms`` is the time that was left when the request was sent, which needs no clock.
+    ``is_shared`` says that the deadline is by the time base that all processes share; then it also
+    tells how long the request was under way. ``position`` is the gateway's position in the
+    universe's log, 0 if it does not follow it: an owner that is behind it reads the log before it
+    decides. The version before sends none of these.
     """
 
     caller: Caller
@@ -134,7 +134,7 @@ class Envelope(NamedTuple):
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> Self:
-        """Raise ``ValueError`` where the headers do not name a user and a deadline."""
+        """The envelope in headers. Raise ``ValueError`` if they name no user or no deadline."""
         try:
             user_id = unquote(headers[USER])
             deadline_ms = int(headers[DEADLINE])
@@ -155,7 +155,7 @@ class Envelope(NamedTuple):
     def time_left_ms(self, now_ms: int, *, is_shared: bool) -> int:
         """How long the caller still waits; ``is_shared`` says that ``now_ms`` is by the time base.
 
-        Clocks of different hosts are never compared, but for the caller of a version before.
+        Clocks of different hosts are never compared, except for a caller of the version before.
         """
         by_clock_ms = self.deadline_ms - now_ms
         if self.left_ms is None:
@@ -173,9 +173,9 @@ def _quoted(text: str, safe: str) -> str:
 class Reply(ServiceModel):
     """An answer between services: either ``error`` is set, or the request was carried out.
 
-    ``seq`` numbers the last frame that members see of it; ``position`` is the log's sequence
-    that holds it: whoever has seen the log up to there has seen it. ``cause`` and ``replica`` say
-    of an ``INTERNAL_ERROR`` what clients are not told.
+    ``seq`` is the number of the last frame that it made. ``position`` is the position of the log's
+    record that has this frame: whoever has the log up to there has the frame. ``cause`` and
+    ``replica`` describe an ``INTERNAL_ERROR`` for operators; clients are not told them.
     """
 
     seq: int | None = None
@@ -187,13 +187,13 @@ class Reply(ServiceModel):
 
     @classmethod
     def failed(cls, refusal: Refused, replica: str) -> Self:
-        """A refusal as a ``replica`` answers it: of an ``INTERNAL_ERROR``, with its cause."""
+        """A refusal as a ``replica`` answers it: an ``INTERNAL_ERROR`` has its cause."""
         if refusal.code is not Code.INTERNAL_ERROR:
             return cls(error=refusal)
         return cls(error=refusal, cause=refusal.cause.value, replica=replica)
 
     def with_cause(self) -> Self:
-        """The same, with a refusal that knows its cause; one of a newer version is none."""
+        """The reply, its refusal with its cause; an unknown cause of a newer version is dropped."""
         if self.error is None or self.cause is None:
             return self
         cause = _KNOWN_CAUSES.get(self.cause)

@@ -1,4 +1,4 @@
-"""What gateways hand one another: clients that go on elsewhere, and what participants show."""
+"""Messages between gateways: clients that move to another gateway, and states of participants."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from harmonic_protocol.values import Timestamp
 
 
 class HandedState(ServiceModel):
-    """What a participant shows of itself: since when, and over which connection it was said.
+    """A participant's state, the time since when it has it, and the connection that sent it.
 
-    Of two, the later one counts; of two at once, that of the greater connection's id.
+    Of two states, the later one counts; at equal times, that of the greater connection id.
     """
 
     user_id: str
@@ -22,15 +22,15 @@ class HandedState(ServiceModel):
 
 
 class PresenceAsked(ServiceModel):
-    """A gateway asks for the states of participants, by universe: those since a time, or all."""
+    """Ask for the states of participants, by universe: those since a time, or all."""
 
     since: dict[str, str]
 
 
 class PresenceTold(ServiceModel):
-    """The answer: states by universe; the ``rest`` of the universes is to be asked for again.
+    """The answer: states by universe; the ``rest`` of the universes must be asked for again.
 
-    A gateway that announces what may have been missed says the same.
+    A gateway also sends it unasked, to announce states that may have been missed.
     """
 
     states: dict[str, tuple[HandedState, ...]]
@@ -38,11 +38,11 @@ class PresenceTold(ServiceModel):
 
 
 class HandedRoom(ServiceModel):
-    """A room of a client that goes on at another gateway: where it ``began`` in it.
+    """A room of a client that moves to another gateway: the position at which it ``began`` there.
 
-    It was ``sent`` all up to that position, at which stands the record of ``sent_mark`` if that is
-    known. It has received all up to ``acknowledged`` for certain, and up to ``pinged`` once it
-    answers the ping that it was sent. ``shown`` is what its user shows of itself there.
+    The client was ``sent`` everything up to that position; ``sent_mark`` is the mark of the record
+    there, if known. It has certainly received everything up to ``acknowledged``, and up to
+    ``pinged`` once it answers the latest ping. ``shown`` is its user's state there.
     """
 
     began: SavedRoom
@@ -54,7 +54,7 @@ class HandedRoom(ServiceModel):
 
 
 class HandedSearch(ServiceModel):
-    """A session that may turn out to be the client's own, as it was found in the store."""
+    """A stored session that may turn out to be the client's own."""
 
     subject: str
     sequence: int
@@ -62,9 +62,9 @@ class HandedSearch(ServiceModel):
 
 
 class HandedClient(ServiceModel):
-    """A client that goes on at another gateway: whose token was verified, and where it is.
+    """A client that moves to another gateway: the user of its verified token, and its rooms.
 
-    ``rates`` say for how many seconds what it sent still counts, by the kind of command.
+    ``rates`` are, by kind of command, the seconds for which its earlier commands still count.
     """
 
     user_id: str

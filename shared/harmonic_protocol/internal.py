@@ -17,11 +17,11 @@ from harmonic_protocol.values import Mode
 
 
 class CompareHeads(InternalRequest):
-    """Which of these universes' logs go on after the positions that a gateway knows.
+    """Ask which of these universes' logs go on after the positions that a gateway knows.
 
-    ``owner`` is the replica that the gateway takes for their owner; it may be away, and another
-    one may be asked in its place. ``marks`` are those of the records at these positions, as far as
-    the gateway knows them.
+    ``owner`` is the replica that the gateway takes for their owner. If it is away, another replica
+    may be asked in its place. ``marks`` are those of the records at these positions, as far as the
+    gateway knows them.
     """
 
     name: ClassVar = "compare_heads"
@@ -32,20 +32,20 @@ class CompareHeads(InternalRequest):
 
 
 class CloseConnection(InternalUniverseRequest):
-    """The caller's connection is gone: it leaves the room, if it is in it."""
+    """The caller's connection has ended: it leaves the room, if it is in it."""
 
     name: ClassVar = "close_connection"
 
 
 class ResumeRoom(InternalUniverseRequest):
-    """The caller is back: the seat of the connection that it ``replaces`` is its own now.
+    """The caller has reconnected: it takes the seat of the connection that it ``replaces``.
 
-    Where that seat is given up already, it joins as anybody would, in ``mode`` or what is left
-    of it. With ``after_position``, it wants to know what it missed since; a position that the
-    log has not reached is refused. A session that ended in this room (the user left it, or was
-    not allowed to see it for a time) is not continued: the reply says so, and holds no records.
-    So is a position where no record stands, or another one than ``after_record`` or that of
-    ``after_mark``, as far as the owner has it in memory; reading the log tells of the others.
+    If that seat has ended already, it joins like anybody, in ``mode`` or the highest mode below it
+    that is still allowed. With ``after_position``, it asks for what it missed since. A position
+    that the log has not reached is refused. A session that ended in this room (the user left it, or
+    was not allowed to see it for a time) is not continued: the reply says so, and has no records.
+    The same applies to a position without a record, or with another one than ``after_record`` or
+    ``after_mark`` names, if the owner has it in memory; otherwise, reading the log shows it.
     """
 
     name: ClassVar = "resume_room"
@@ -60,8 +60,8 @@ class ResumeRoom(InternalUniverseRequest):
 class ReadLog(InternalUniverseRequest):
     """The records after a position of the log, for a gateway that missed some of them.
 
-    Refused as trimmed where another record stands there than ``after_record`` or that of
-    ``after_mark``, or none. With ``inclusive``, the record there is the first that is told.
+    It is refused as trimmed if no record is there, or another one than ``after_record`` or
+    ``after_mark`` names. With ``inclusive``, the record there is the first in the reply.
     """
 
     name: ClassVar = "read_log"
@@ -73,7 +73,7 @@ class ReadLog(InternalUniverseRequest):
 
 
 class ReadEvents(InternalUniverseRequest):
-    """The records with frames above a number, up to a position: ``last_seq`` is its last one."""
+    """The records with frames above a number, up to a position; ``last_seq`` is its last frame."""
 
     name: ClassVar = "read_events"
 
@@ -83,7 +83,7 @@ class ReadEvents(InternalUniverseRequest):
 
 
 class ReleaseGateway(InternalUniverseRequest):
-    """A gateway is gone: all connections that it had in the room leave it."""
+    """A gateway is gone: all its connections leave the room."""
 
     name: ClassVar = "release_gateway"
 
@@ -93,7 +93,7 @@ class ReleaseGateway(InternalUniverseRequest):
 class CompleteMusic(InternalUniverseRequest):
     """The notes of a requested piece are stored under the request's subject.
 
-    A replica of a version before ``composer_version`` does not say it.
+    Replicas before ``composer_version`` was added do not send it.
     """
 
     name: ClassVar = "complete_music"
@@ -106,7 +106,7 @@ class CompleteMusic(InternalUniverseRequest):
 
 
 class ExpireMusic(InternalUniverseRequest):
-    """The time of a requested piece is over."""
+    """A requested piece did not come in time."""
 
     name: ClassVar = "expire_music"
 
@@ -116,8 +116,8 @@ class ExpireMusic(InternalUniverseRequest):
 class RecordBar(InternalUniverseRequest):
     """The next bar of the endless piece is due, or its end, if nobody is left to hear it.
 
-    ``starts_us`` is when the bar before ends, in Unix time. Where another owner has recorded that
-    bar, nothing is done.
+    ``starts_us`` is when the bar before ends, in microseconds of Unix time. If another owner has
+    recorded the next bar already, this does nothing.
     """
 
     name: ClassVar = "record_bar"
@@ -128,7 +128,7 @@ class RecordBar(InternalUniverseRequest):
     state: str
 
 
-#: What arrives over the bus.
+#: Requests that arrive over the bus.
 BusRequest = (
     CloseConnection
     | CompareHeads
@@ -138,7 +138,7 @@ BusRequest = (
     | CompleteMusic
     | Intervention
 )
-#: What an owner asks of itself.
+#: Requests that an owner makes itself.
 OwnRequest = ReleaseGateway | ExpireMusic | RecordBar
 
 INTERNAL_REQUESTS: Mapping[str, type[BusRequest]] = MappingProxyType(
@@ -160,9 +160,9 @@ INTERNAL_REQUESTS: Mapping[str, type[BusRequest]] = MappingProxyType(
 class Heads(ServiceModel):
     """The positions at which universes' logs end: announced, and the answer to a comparison.
 
-    ``records`` are the ids of the records there. An answer names in ``turned_back`` the logs that
-    end before a position that the gateway was sent, or have another record there: records were
-    lost.
+    ``records`` are the ids of the records there. ``turned_back``, in an answer, are the logs that
+    end before a position that the gateway was sent, or have another record there: they have lost
+    records.
     """
 
     heads: dict[str, int]
@@ -171,7 +171,7 @@ class Heads(ServiceModel):
 
 
 class LoggedRecord(ServiceModel):
-    """A record of the log at its position, as :class:`ReadLog` is answered."""
+    """A record of the log at its position, as in the answer to :class:`ReadLog`."""
 
     position: int
     record: Record
@@ -186,15 +186,15 @@ class LogPart(ServiceModel):
 
 
 class JoinResult(ServiceModel):
-    """What a gateway tells a connection that joined.
+    """What a gateway needs to tell a connection that joined.
 
-    ``announcement`` is what the room was told of it, if it was told anything: the new connection
-    gets it before ``room``, and all records above the reply's position after. For one that is
-    back, ``current`` and ``missed`` come in between; ``missed`` is absent where the owner does
-    not have it at hand. ``continued`` is false where the earlier connection's session ended in
-    this room, so that nothing of it may be sent again; a replica of the version before does not
-    say it. ``record`` is the id of the record at the reply's position, if it is known.
-    ``gateways`` are those that the room's members are at; such a replica does not say them either.
+    ``announcement`` is the event that the room was sent, if it was sent one: the new connection
+    gets it before ``room``, and all records above the reply's position after it. A connection that
+    returned gets ``current`` and ``missed`` in between; ``missed`` is absent if the owner does not
+    have it in memory. ``continued`` is false if the earlier connection's session ended in this
+    room, so that nothing of it may be replayed; a replica of the version before leaves it out.
+    ``record`` is the id of the record at the reply's position, if known. ``gateways`` are those of
+    the room's members; such a replica leaves them out too.
     """
 
     room: RoomJoined
@@ -207,9 +207,9 @@ class JoinResult(ServiceModel):
 
 
 class JoinTold(ServiceModel):
-    """The same for a gateway that only passes the events on: they stay as the owner has told them.
+    """:class:`JoinResult` for a gateway that only relays the events, as unparsed values.
 
-    To read them and to write them again would cost the most in a room of many.
+    Parsing and serializing them would be the largest cost of a join to a large room.
     """
 
     room: dict[str, Any]
@@ -219,25 +219,25 @@ class JoinTold(ServiceModel):
 
     @property
     def universe_id(self) -> str:
-        """The universe whose room it is."""
+        """The id of the room's universe."""
         return str(self.room["universeId"])
 
     @property
     def mode(self) -> Mode:
-        """What the connection may do in the room."""
+        """The connection's mode in the room."""
         return "edit" if self.room["mode"] == "edit" else "view"
 
 
-#: Where a signal says which event it is, ...
+#: The header that names a signal's event, ...
 SIGNAL_EVENT = "Hu-Event"
-#: ... and the one that is a question: how far a gateway with members was sent a universe's log.
+#: ... and the value for the question up to which position a gateway was sent a universe's log.
 LOG_END_ASKED = "log_end_asked"
 
 
 class LogEndSeen(ServiceModel):
     """The answer of a gateway that has members in a universe; ``position`` is 0 before any record.
 
-    What the log has lost, its members may have seen all the same.
+    Its members may have seen records that the log has lost.
     """
 
     gateway_id: str
@@ -245,7 +245,7 @@ class LogEndSeen(ServiceModel):
 
 
 class SavedRoom(ServiceModel):
-    """A room of a session: in which mode, and from which place of its log on.
+    """A room of a session: its mode, and the position of its log from which to replay.
 
     ``mark`` is that of the record at the position, if it is known.
     """
@@ -257,13 +257,14 @@ class SavedRoom(ServiceModel):
 
 
 class SavedSession(ServiceModel):
-    """What is kept of a session so that any gateway can go on with it.
+    """A stored session, from which any gateway can continue it.
 
-    ``acknowledged`` says how far the client had certainly come in each room, by its heartbeats;
-    ``marks`` are those of the records there, as far as they are known.
-    ``ended_ms`` is Unix time: ``None`` while it lives, or if its gateway died. A client that
-    ``said_goodbye`` comes back if it knows its ``pid``, and not by its user alone; nor does one
-    with another ``fingerprint``, which a gateway of the version before does not say.
+    ``acknowledged`` are the positions up to which the client has certainly received each room's
+    log, by its heartbeats; ``marks`` are those of the records there, as far as known. ``ended_ms``
+    is Unix time: ``None`` while the session lives, or if its gateway died. A client that
+    ``said_goodbye`` resumes it by its ``pid`` only, and not as the user's latest session. The same
+    applies to a client with another ``fingerprint``, which a gateway of the version before does not
+    store.
     """
 
     connection_id: str
@@ -279,13 +280,13 @@ class SavedSession(ServiceModel):
 
 
 class GatewaySign(ServiceModel):
-    """When a gateway was alive, in Unix time: its sessions have not ended before."""
+    """When a gateway was last alive, in Unix time: its sessions have not ended before."""
 
     alive_ms: int
 
 
 class ConnectionCheck(ServiceModel):
-    """Asks a gateway whether one of its connections answers a ping that is sent from now on."""
+    """Ask a gateway whether one of its connections answers a ping sent after this request."""
 
     connection_id: str
 
@@ -306,8 +307,8 @@ class Liveness(StrEnum):
 class ConnectionChecked(ServiceModel):
     """The answer to :class:`ConnectionCheck`.
 
-    ``acknowledged`` says how far the client of a broken connection had come in each room, and
-    ``marks`` which records stand there, as far as that is known.
+    ``acknowledged`` are the positions up to which the client of a broken connection received each
+    room's log, and ``marks`` those of the records there, as far as known.
     """
 
     liveness: Liveness

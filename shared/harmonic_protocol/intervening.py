@@ -1,4 +1,4 @@
-"""What operators ask of a universe's owner: to see it, to keep users out, to erase one."""
+"""Operators' requests to a universe's owner: inspect it, keep users out, erase a user."""
 
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -9,20 +9,20 @@ from harmonic_protocol.request import InternalUniverseRequest
 from harmonic_protocol.schema import ServiceModel
 from harmonic_protocol.values import Mode, UserId
 
-#: What becomes of a universe whose owner is erased.
+#: What happens to a universe whose owner is erased.
 Bequest = Literal["member", "nobody", "deleted"]
 
 
 class InspectUniverse(InternalUniverseRequest):
-    """How a universe is, and over which connections people are in its room; for operators."""
+    """The universe's state, and the connections in its room; for operators."""
 
     name: ClassVar = "inspect_universe"
 
 
 class RemoveUser(InternalUniverseRequest):
-    """An operator has a user leave the room, with all connections, absent ones too.
+    """An operator removes a user from the room, with all connections and absent sessions.
 
-    The user may come again, and is sent nothing of the time between.
+    The user may join again, and is not replayed the time in between.
     """
 
     name: ClassVar = "remove_user"
@@ -31,7 +31,7 @@ class RemoveUser(InternalUniverseRequest):
 
 
 class OperatorBan(InternalUniverseRequest):
-    """An operator keeps a user out of a universe, as its owner may; it may be asked again."""
+    """An operator bans a user from a universe, as its owner may; repeating it changes nothing."""
 
     name: ClassVar = "operator_ban"
 
@@ -39,7 +39,7 @@ class OperatorBan(InternalUniverseRequest):
 
 
 class OperatorUnban(InternalUniverseRequest):
-    """An operator lifts a ban; refused where there is none."""
+    """An operator lifts a ban; refused if there is none."""
 
     name: ClassVar = "operator_unban"
     repeatable: ClassVar[bool] = False
@@ -48,10 +48,10 @@ class OperatorUnban(InternalUniverseRequest):
 
 
 class TraceUser(InternalUniverseRequest):
-    """What is stored of a user in a universe, as the streams' leaders have it: changes nothing.
+    """What is stored of a user in a universe, as the streams' leaders have it; it changes nothing.
 
-    The snapshot comes first, and without ``events_only``, what it says is told alone; then the
-    log's records above ``after_position``, in parts.
+    The first answer has the snapshot's parts alone, unless ``events_only`` is set; the next ones
+    have the log's records above ``after_position``, in parts.
     """
 
     name: ClassVar = "trace_user"
@@ -62,11 +62,11 @@ class TraceUser(InternalUniverseRequest):
 
 
 class EraseUser(InternalUniverseRequest):
-    """A universe names a user no more: ``placeholder`` stands for the user from now on.
+    """Replace a user by ``placeholder`` in a universe.
 
-    Connections, roles, bans and remembered commands of the user are gone. What the user owned goes
-    to the first member who may edit, and else to nobody; or to nobody; or it is deleted. What the
-    log held before still names the user, until :class:`ForgetHistory`.
+    The user's connections, roles, bans and remembered commands are removed. The user's own universe
+    is transferred to the first member who may edit, and otherwise to nobody; or to nobody at once;
+    or it is deleted. Earlier records of the log still name the user until :class:`ForgetHistory`.
     """
 
     name: ClassVar = "erase_user"
@@ -77,15 +77,15 @@ class EraseUser(InternalUniverseRequest):
 
 
 class ForgetHistory(InternalUniverseRequest):
-    """The log begins anew: it keeps nothing of what was before, which a snapshot stands for.
+    """Discard the log's history; a snapshot replaces it.
 
-    Whoever comes back to what was before is sent the universe as it is.
+    A client that returns to an earlier position is sent the universe's current state.
     """
 
     name: ClassVar = "forget_history"
 
 
-#: What an operator may ask of a universe's owner.
+#: All requests that an operator may make to a universe's owner.
 Intervention = (
     InspectUniverse
     | RemoveUser
@@ -99,7 +99,7 @@ INTERVENTIONS: tuple[type[Intervention], ...] = get_args(Intervention)
 
 
 class OccupiedSeat(ServiceModel):
-    """A connection in a room: whose it is, and at which gateway."""
+    """A connection in a room: its user, and its gateway."""
 
     connection_id: str
     gateway_id: str
@@ -111,7 +111,7 @@ class OccupiedSeat(ServiceModel):
 class UniverseInspected(ServiceModel):
     """The answer to :class:`InspectUniverse`.
 
-    ``away`` are the users of connections that are gone and whose sessions may be continued.
+    ``away`` are the users of ended connections whose sessions may be continued.
     """
 
     universe: UniverseView
@@ -120,7 +120,7 @@ class UniverseInspected(ServiceModel):
 
 
 class UserRemoved(ServiceModel):
-    """The answer to :class:`RemoveUser`: the user's connections there, with those away."""
+    """The answer to :class:`RemoveUser`: the user's connections there, with absent ones."""
 
     connections: int
 
@@ -137,9 +137,9 @@ class TracedEvent(ServiceModel):
 class UserTraced(ServiceModel):
     """The answer to :class:`TraceUser`.
 
-    ``state`` holds the parts of the stored snapshot that name the user; ``events`` those of the
-    log. There may be more of them after the position ``next_after``, if that is told. ``deleted``
-    says that only a tombstone is left of the universe.
+    ``state`` has the parts of the stored snapshot that name the user, ``events`` those of the log.
+    If ``next_after`` is set, more may follow after that position. ``deleted`` says that only a
+    tombstone is left of the universe.
     """
 
     title: str = ""
@@ -155,7 +155,7 @@ class UserTraced(ServiceModel):
 
 
 class ErasureDone(ServiceModel):
-    """The answer to :class:`EraseUser`: what was done; nothing where the universe named nobody."""
+    """The answer to :class:`EraseUser`: what was done; empty if the universe named no such user."""
 
     erased: bool
     connections: int = 0

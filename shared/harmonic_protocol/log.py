@@ -1,8 +1,8 @@
 """The records of a universe's log, and the events in them that clients never see.
 
 A record is one message of the log: what one append stored. Its events are declared messages
-(:mod:`harmonic_protocol.messages`) or the hidden ones below; ``music_generated`` refers to its
-notes instead of holding them. A reader that does not know the name of an event passes over it; an
+(:mod:`harmonic_protocol.messages`) or the hidden ones below. ``music_generated`` refers to its
+notes instead of containing them. A reader that does not know an event's name ignores the event; an
 owner keeps the number of its frame, and the values of a parameter set.
 """
 
@@ -31,10 +31,10 @@ class LoggedEvent(ServiceModel):
 
 
 class Record(ServiceModel):
-    """What one append stored. ``id`` tells a writer of unknown outcome its own record.
+    """What one append stored. By ``id``, a writer recognises its own record of unknown outcome.
 
-    ``after`` is the id of the record before it, where the writer knew it: positions come again
-    where a log lost its end, and ids do not.
+    ``after`` is the id of the record before it, if the writer knew it: a log that lost its end uses
+    positions again, and never ids.
     """
 
     id: str
@@ -48,15 +48,15 @@ FIRST_MARK, MARKS = 100_000, 900_000
 
 
 def record_mark(record_id: str) -> int:
-    """A record's mark: what an offset tells of its id, beside its position."""
+    """A record's mark: the part of its id that an offset contains, beside its position."""
     digest = hashlib.blake2b(record_id.encode(), digest_size=8).digest()
     return FIRST_MARK + int.from_bytes(digest) % MARKS
 
 
 class HiddenEvent(ServiceModel):
-    """Something that the log keeps and no client sees as such.
+    """An event that the log stores and no client is sent as such.
 
-    ``service`` is the name of the service that did it, where no user did.
+    ``service`` is the name of the service that did it, if no user did.
     """
 
     name: ClassVar[str]
@@ -78,7 +78,7 @@ class UniverseCreated(HiddenEvent):
 
 
 class SettingsChanged(HiddenEvent):
-    """The owner changed what is set here."""
+    """The owner changed the settings that are set here."""
 
     name: ClassVar = "settings_changed"
 
@@ -90,7 +90,7 @@ class SettingsChanged(HiddenEvent):
 
 
 class OwnerChanged(HiddenEvent):
-    """The universe is another user's from now on."""
+    """The universe has a new owner."""
 
     name: ClassVar = "owner_changed"
 
@@ -100,7 +100,7 @@ class OwnerChanged(HiddenEvent):
 
 
 class MemberSet(HiddenEvent):
-    """Someone has a role from now on."""
+    """A user has a role."""
 
     name: ClassVar = "member_set"
 
@@ -110,7 +110,7 @@ class MemberSet(HiddenEvent):
 
 
 class MemberRemoved(HiddenEvent):
-    """Someone has no role any more."""
+    """A user has no role any more."""
 
     name: ClassVar = "member_removed"
 
@@ -119,7 +119,7 @@ class MemberRemoved(HiddenEvent):
 
 
 class UserBanned(HiddenEvent):
-    """Someone may not come any more."""
+    """A user is banned."""
 
     name: ClassVar = "user_banned"
 
@@ -139,7 +139,7 @@ class UserUnbanned(HiddenEvent):
 
 
 class UniverseDeleted(HiddenEvent):
-    """The last event of a log: what is left is a tombstone. Gateways close the room."""
+    """The last event of a log: a tombstone is left. Gateways close the room."""
 
     name: ClassVar = "universe_deleted"
 
@@ -147,7 +147,7 @@ class UniverseDeleted(HiddenEvent):
 
 
 class HistoryForgotten(HiddenEvent):
-    """The log begins anew here: what was before is not kept, and a snapshot stands for it."""
+    """The log begins anew here: earlier records are not kept, and a snapshot replaces them."""
 
     name: ClassVar = "history_forgotten"
 
@@ -155,10 +155,10 @@ class HistoryForgotten(HiddenEvent):
 
 
 class HistoryLost(HiddenEvent):
-    """Records of the log were lost before this one, or others stood in their place.
+    """Earlier records of the log were lost, or other records took their positions.
 
-    What is before is not continued by what follows: nobody is sent the one after the other.
-    ``seq`` is above all numbers that members may have seen.
+    The records before it are not continued by those after it: no replay may contain both. ``seq``
+    is above all numbers that members may have seen.
     """
 
     name: ClassVar = "history_lost"
@@ -186,11 +186,11 @@ class ConnectionJoined(HiddenEvent):
 class ConnectionLeft(HiddenEvent):
     """A connection is not in the room any more.
 
-    With ``refusal``, it was put out: its gateway tells it so in a ``room_error``. With
+    With ``refusal``, it was removed: its gateway tells it so in a ``room_error``. With
     ``released``, its gateway was taken for dead: if that lives after all, it takes the seat again.
-    With ``moved``, its client is back over another connection, which this one makes way for.
-    With ``away_since``, the transport is gone, and the client may come back to its session.
-    With ``user_id``, all of that user's connections were put out: the user's streams end as well.
+    With ``moved``, its client resumed over another connection, which replaces this one. With
+    ``away_since``, the transport was lost, and the client may resume its session. With ``user_id``,
+    all of that user's connections were removed: the user's streams end as well.
     """
 
     name: ClassVar = "connection_left"
@@ -204,7 +204,7 @@ class ConnectionLeft(HiddenEvent):
 
 
 class ConnectionModeChanged(HiddenEvent):
-    """A connection may do no more than this from now on; its gateway takes note."""
+    """A connection may do no more than this mode allows from now on; its gateway enforces it."""
 
     name: ClassVar = "connection_mode_changed"
 
@@ -213,7 +213,7 @@ class ConnectionModeChanged(HiddenEvent):
 
 
 class OperationApplied(HiddenEvent):
-    """A command with an ``opId`` was carried out: the same again is answered, not repeated."""
+    """A command with an ``opId`` was carried out: a repetition gets the same answer."""
 
     name: ClassVar = "operation_applied"
 
@@ -225,7 +225,7 @@ class OperationApplied(HiddenEvent):
 
 
 class MusicRequested(HiddenEvent):
-    """A piece is being made; whoever owns the universe publishes the job."""
+    """A piece is being made; the universe's owner publishes the job."""
 
     name: ClassVar = "music_requested"
 
@@ -236,7 +236,7 @@ class MusicRequested(HiddenEvent):
 
 
 class MusicFailed(HiddenEvent):
-    """No piece came in time: the requester's gateway tells it so in an ``error``."""
+    """No piece came in time: the requester's gateway sends it an ``error``."""
 
     name: ClassVar = "music_failed"
 
@@ -246,7 +246,7 @@ class MusicFailed(HiddenEvent):
 
 
 class MusicStored(HiddenEvent):
-    """``music_generated`` as the log keeps it: all but the notes, which have their own stream."""
+    """``music_generated`` as the log stores it: without the notes, which have their own stream."""
 
     name: ClassVar = "music_generated"
 
@@ -266,11 +266,11 @@ class MusicStored(HiddenEvent):
 
 
 class BarRecorded(HiddenEvent):
-    """A bar of the universe's endless piece: its notes follow from this record alone.
+    """A bar of the universe's endless piece: its notes depend on this record alone.
 
-    ``starts_us`` is when it begins, in whole microseconds of Unix time, so that nothing drifts.
-    ``as_of`` is the universe's ``seq``, as of which the parameters are. ``state`` is what the
-    composer carries from the bar before; the first bar has none.
+    ``starts_us`` is its begin in whole microseconds of Unix time, so that errors do not add up.
+    ``as_of`` is the ``seq`` of the universe whose parameters it uses. ``state`` is the composer's
+    state after the bar before; the first bar has none.
     """
 
     name: ClassVar = "bar_recorded"
@@ -285,10 +285,10 @@ class BarRecorded(HiddenEvent):
 
 
 class ActionNoted(HiddenEvent):
-    """Who did what the events beside it tell of: an entry of the audit log, see ``auditing``.
+    """Who caused the events beside it: an entry of the audit log, see ``auditing``.
 
-    ``user_id`` is who did it: a user, a service, or the name of an operator, who is one by
-    ``operator``. ``target`` is the user to whom it was done, if it was to one.
+    ``user_id`` is a user, a service, or, with ``operator``, the name of an operator. ``target`` is
+    the user that was acted on, if there is one.
     """
 
     name: ClassVar = "action_noted"
@@ -303,7 +303,7 @@ class ActionNoted(HiddenEvent):
     timestamp: Timestamp
 
 
-#: Hidden events that gateways act upon.
+#: Hidden events on which gateways act.
 Notice = (
     ConnectionLeft
     | ConnectionModeChanged
@@ -315,7 +315,7 @@ Notice = (
     | UniverseDeleted
     | HistoryLost
 )
-#: Hidden events that matter to a universe's owner alone.
+#: Hidden events that concern only a universe's owner.
 OwnersNote = (
     UniverseCreated
     | OwnerChanged

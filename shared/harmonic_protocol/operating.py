@@ -1,8 +1,8 @@
-"""What operators ask of replicas, and are answered: one declaration per request.
+"""Requests of operators to replicas, and their answers: one declaration per request.
 
-A request goes to ``hu.operate.<service>.<request>``, where all replicas of the service hear it;
-one that is meant for a single replica names its instance in a header. Requests about one universe
-go to its owner, see :mod:`harmonic_protocol.internal`.
+A request goes to ``hu.operate.<service>.<request>``, which all replicas of the service hear. A
+request for a single replica names its instance in a header. Requests about one universe go to its
+owner, see :mod:`harmonic_protocol.intervening`.
 """
 
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ from harmonic_protocol.values import Timestamp
 
 #: The services that have replicas.
 SERVICES = ("gateway", "state", "music")
-#: Says that a request is meant for the replica with this instance name, and for no other.
+#: The header that names the only replica to answer a request, by its instance name.
 INSTANCE = "Hu-Instance"
 #: Universes that are listed at most.
 MAX_BUSIEST = 100
-#: For how long a bound on a gateway's connections is kept at most, if nobody lifts it.
+#: Seconds that a bound on a gateway's connections is kept at most, unless it is lifted.
 MAX_BOUND_S = 600.0
 
 
 class BusyUniverse(ServiceModel):
-    """How many requests a second a universe had lately."""
+    """The recent requests per second of a universe."""
 
     universe_id: str
     requests_per_s: float
@@ -34,14 +34,14 @@ class BusyUniverse(ServiceModel):
 
 
 class Description(ServiceModel):
-    """A replica as it is at the moment.
+    """A replica's current state.
 
-    ``state`` is as ``/readyz`` says it; ``waiting_for`` is what the start waits for. ``values`` are
-    its metrics that rise and fall, and ``increases`` by how much its counters rose within
-    ``window_s``; both by the metric's name with its labels. ``busiest`` are the universes that it
-    owns with the most requests; ``switched_off`` is what it refuses since an operator said so.
-    ``secrets`` tell its secrets from those of other replicas, by what they are for; a secret does
-    not follow from what is said of it.
+    ``state`` is as in ``/readyz``; ``waiting_for`` is what the start waits for. ``values`` are its
+    metrics that rise and fall, and ``increases`` the increases of its counters within ``window_s``;
+    both by the metric's name with its labels. ``busiest`` are the universes that it owns with the
+    most requests. ``switched_off`` is what it refuses because of operators' switches. ``secrets``
+    are fingerprints by purpose, to compare secrets between replicas; no secret can be derived from
+    them.
     """
 
     service: str
@@ -60,13 +60,13 @@ class Description(ServiceModel):
 
 
 class Done(ServiceModel):
-    """The request was carried out, or has begun to be; ``connections`` are those concerned."""
+    """The request was carried out, or has begun to be; ``connections`` counts those concerned."""
 
     connections: int = 0
 
 
 class OperatorRequest(ServiceModel):
-    """Asked of replicas by an operator."""
+    """A request of an operator to replicas."""
 
     name: ClassVar[str]
     #: The services that answer it.
@@ -75,7 +75,7 @@ class OperatorRequest(ServiceModel):
 
 
 class Describe(OperatorRequest):
-    """How the replica is; a state replica lists its ``busiest`` universes, so many."""
+    """The replica's state; a state replica lists its ``busiest`` universes, at most this many."""
 
     name: ClassVar = "describe"
     services: ClassVar = SERVICES
@@ -85,7 +85,7 @@ class Describe(OperatorRequest):
 
 
 class Drain(OperatorRequest):
-    """Take no new client, and close all there are within ``over_s``: they come back elsewhere.
+    """Take no new client, and close all connections within ``over_s``: clients reconnect elsewhere.
 
     With ``undo``, take clients again.
     """
@@ -99,9 +99,9 @@ class Drain(OperatorRequest):
 
 
 class MoveClients(OperatorRequest):
-    """Have so many clients come back elsewhere, those that are here longest, within ``over_s``.
+    """Have a number of clients, the longest connected, reconnect elsewhere within ``over_s``.
 
-    For ``for_s``, no new client is taken while there are ``most`` or more.
+    For ``for_s``, take no new client while there are ``most`` or more.
     """
 
     name: ClassVar = "move_clients"
@@ -121,9 +121,9 @@ OPERATOR_REQUESTS: Mapping[str, type[OperatorRequest]] = MappingProxyType(
 
 
 class ReplicaEntry(ServiceModel):
-    """What is stored of a replica while it runs: an operator knows by it who should answer.
+    """What is stored of a running replica, so that an operator knows which ones should answer.
 
-    One that stopped in order has ``left``.
+    A replica that stopped in order has ``left``.
     """
 
     service: str
@@ -135,16 +135,16 @@ class ReplicaEntry(ServiceModel):
 
 
 class Revoked(ServiceModel):
-    """Tokens are not good any more: a user's that were issued until ``at``, or a certain one.
+    """Tokens are revoked: a user's that were issued until ``at``, or a certain one.
 
-    ``at`` is Unix time in seconds; whose tokens they are is said by the subject.
+    ``at`` is Unix time in seconds; the subject names the user or the token.
     """
 
     at: float
 
 
 class SwitchSet(ServiceModel):
-    """What an operator set a switch to, and when."""
+    """The state that an operator set a switch to, and when."""
 
     on: bool
     at: Timestamp
@@ -153,8 +153,8 @@ class SwitchSet(ServiceModel):
 class Restored(ServiceModel):
     """Streams were restored from a backup, in which they ended at these sequences.
 
-    What was stored after the backup is lost: no universe's log that ends there is gone on with as
-    if nothing had been.
+    Records stored after the backup are lost. The log of a universe that ends there must not
+    continue as if there had been none.
     """
 
     ends: dict[str, int]

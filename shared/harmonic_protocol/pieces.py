@@ -1,4 +1,4 @@
-"""Pieces between services: what one is made from, and what the streams of notes keep of it."""
+"""Pieces between services: the inputs of a piece, and what the streams of notes store of it."""
 
 from typing import Annotated
 
@@ -13,12 +13,12 @@ from harmonic_protocol.values import (
     Timestamp,
 )
 
-#: A word that a newer version may have added to its list.
+#: A value that a newer version may have added to its list.
 _Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_/-]{1,64}$")]
 
 
 class MusicJob(ServiceModel):
-    """Everything that a piece is made from."""
+    """All inputs of a piece."""
 
     universe_id: str
     request_id: str
@@ -34,7 +34,7 @@ class MusicJob(ServiceModel):
 
 
 class StoredNote(ServiceModel):
-    """A note as its stream keeps it: a newer version may know more voices and sections."""
+    """A note as its stream stores it: a newer version may have more voices and sections."""
 
     pitch: Annotated[int, Field(ge=0, le=127)]
     start_time: Annotated[float, Field(ge=0.0)]
@@ -45,7 +45,7 @@ class StoredNote(ServiceModel):
 
 
 class StoredPiece(ServiceModel):
-    """What the notes' stream keeps of a piece: all that ``music_generated`` tells besides."""
+    """What the notes' stream stores of a piece: everything else in ``music_generated``."""
 
     notes: tuple[StoredNote, ...]
     style: _Word | None = None
@@ -55,7 +55,7 @@ class StoredPiece(ServiceModel):
     after: _Word | None = None
 
 
-#: What the composer carries from one bar of an endless piece to the next, in bytes of its text.
+#: Bytes of the composer's state between bars of an endless piece, as text.
 MAX_BAR_STATE_BYTES = 4096
 
 
@@ -74,9 +74,9 @@ BarState = Annotated[
 
 
 class BarJob(ServiceModel):
-    """Everything that a bar of an endless piece is made from: the record of the bar, and its piece.
+    """All inputs of a bar of an endless piece: the record of the bar, and its piece.
 
-    The same job is always made into the same notes. ``starts_us`` is Unix time in microseconds.
+    The same job always gives the same notes. ``starts_us`` is Unix time in microseconds.
     """
 
     universe_id: str
@@ -101,7 +101,7 @@ class BarMade(ServiceModel):
 
 
 class StoredBar(ServiceModel):
-    """A bar as its stream keeps it: what ``music_bar`` tells, by its names."""
+    """A bar as its stream stores it: the fields of ``music_bar``, by their names."""
 
     universe_id: str
     stream_id: _Word
@@ -120,9 +120,9 @@ class StoredBar(ServiceModel):
 
 
 class PieceGoesOn(ServiceModel):
-    """An owner's word to the other replicas: when the record after ``bar`` is due, in Unix time.
+    """An owner tells the other replicas when the record after ``bar`` is due, in Unix time.
 
-    Without it, the piece is over.
+    Without that time, the piece is over.
     """
 
     universe_id: str

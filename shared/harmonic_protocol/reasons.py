@@ -1,6 +1,6 @@
-"""The reasons that clients are given in a word, each with a sentence for people.
+"""The reasons in refusals, one word each, with a sentence for people.
 
-A reason is for programs. Clients have to expect reasons that a newer version adds.
+A reason is for programs. Clients must expect reasons that a newer version adds.
 """
 
 from enum import StrEnum
@@ -11,12 +11,12 @@ from pydantic_core import CoreSchema
 
 
 class Explained(StrEnum):
-    """A word on the wire, with a sentence that says what it means."""
+    """A word on the wire, with a sentence that explains it."""
 
     meaning: str
 
     def __new__(cls, value: str, meaning: str) -> Self:
-        """A word as it stands on the wire, with its sentence."""
+        """A value with its word on the wire and its sentence."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
@@ -46,7 +46,7 @@ class Reason(Explained):
     EXPIRED = "EXPIRED", "The token has expired."
     INVALID = (
         "INVALID",
-        "The token proves nothing here, or it is another user's; `details.claim` may say why.",
+        "The token is not valid here, or it is another user's; `details.claim` may say why.",
     )
     REVOKED = "REVOKED", "The token was revoked."
     KEYS_UNAVAILABLE = "KEYS_UNAVAILABLE", "The keys of tokens cannot be read at the moment."
@@ -56,7 +56,7 @@ class Reason(Explained):
     VIEW_ONLY = "VIEW_ONLY", "The connection may only view."
     NOT_OWNER = "NOT_OWNER", "Only the universe's owner may do this."
     REMOVED = "REMOVED", "The user was removed from the universe."
-    KICKED = "KICKED", "An operator or the owner put the user out of the room, who may join again."
+    KICKED = "KICKED", "An operator or the owner removed the user, who may join again."
     BANNED = "BANNED", "The universe's owner has banned the user."
     SWITCHED_OFF = "SWITCHED_OFF", "The operators have switched this off for the time being."
     SERVICE = "SERVICE", "Services may not do this."
@@ -104,7 +104,7 @@ class Reason(Explained):
     OVERDUE = "OVERDUE", "The request could not be begun within its time: nothing was done."
     OUTCOME_UNKNOWN = (
         "OUTCOME_UNKNOWN",
-        "Whether the request was carried out is unknown; the same `opId` again tells.",
+        "It is unknown whether the request was carried out; repeating it with its `opId` tells.",
     )
     NO_SPACE = (
         "NO_SPACE",

@@ -1,4 +1,4 @@
-"""Refusals: what a client may not have, as ordinary values with the guide's error codes."""
+"""Refusals: requests that are not granted, as ordinary values with the guide's error codes."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -26,7 +26,7 @@ class Code(StrEnum):
     INTERNAL_ERROR = "INTERNAL_ERROR"
 
 
-#: The reasons that each code is given with.
+#: The reasons that may be given with each code.
 REASONS: Mapping[Code, tuple[Reason, ...]] = {
     Code.AUTH_ERROR: (
         *(Reason.MISSING, Reason.EXPIRED, Reason.INVALID, Reason.REVOKED, Reason.SERVICE),
@@ -55,7 +55,7 @@ REASONS: Mapping[Code, tuple[Reason, ...]] = {
         *(Reason.STORAGE_FULL, Reason.DAMAGED),
     ),
 }
-#: What programs read of a refusal: ``reason`` first, and what helps with it.
+#: The details of a refusal for programs: ``reason`` first, and what helps with it.
 Details = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "format": "details"})]
 
 
@@ -75,7 +75,7 @@ class Refused(ServiceModel):
 
     @property
     def cause(self) -> Cause:
-        """What caused an ``INTERNAL_ERROR``; one that nobody names is a fault of the program."""
+        """The cause of an ``INTERNAL_ERROR``; without a known one, a fault of the program."""
         return self._cause or Cause.FAULT
 
     @property
@@ -84,18 +84,18 @@ class Refused(ServiceModel):
         return self._replica
 
     def caused_by(self, cause: Cause | None, replica: str | None = None) -> "Refused":
-        """The same refusal, with what operators are told of it and clients are not."""
+        """The same refusal, with details for operators that clients are not told."""
         caused = self.model_copy()
         caused._cause, caused._replica = cause, replica  # noqa: SLF001 -- a copy of its own
         return caused
 
     @property
     def reason(self) -> Reason | None:
-        """The reason, unless there is none, or one that only a newer version knows."""
+        """The reason; ``None`` if there is none, or one that only a newer version knows."""
         return _KNOWN_REASONS.get(self.details.get("reason"))
 
     def about(self, **details: object) -> "Refused":
-        """The same refusal with more ``details``; what is ``None`` is left out."""
+        """The same refusal with more ``details``; those that are ``None`` are left out."""
         added = {name: value for name, value in details.items() if value is not None}
         return self.model_copy(update={"details": {**self.details, **added}})
 
@@ -108,7 +108,7 @@ def refused(
     cause: Cause | None = None,
     **details: object,
 ) -> Refused:
-    """A refusal in one line; details that are ``None`` are left out."""
+    """Make a refusal; details that are ``None`` are left out."""
     told = None if reason is None else reason.value
     refusal = Refused(code=code, message=message).about(reason=told, **details)
     return refusal if cause is None else refusal.caused_by(cause)
@@ -117,9 +117,9 @@ def refused(
 _KNOWN_REASONS: Mapping[object, Reason] = {reason.value: reason for reason in Reason}
 
 
-#: At most this many fields are named in one refusal: a hostile payload may break thousands.
+#: Fields that one refusal names at most: a hostile payload may violate thousands.
 MAX_NAMED_FIELDS = 20
-#: A field's name comes from the client where the field is unknown: cut to this many characters.
+#: Characters of a field's name at most: the name of an unknown field comes from the client.
 MAX_FIELD_NAME_CHARACTERS = 100
 
 
@@ -145,7 +145,7 @@ def _is_union_branch(part: int | str) -> bool:
 
 
 def _is_of_other_branch(problem: ErrorDetails, problems: Sequence[ErrorDetails]) -> bool:
-    """Whether the value was meant for another branch of its union, which says more."""
+    """Whether the value was meant for another branch of its union, whose error says more."""
     *place, branch = problem["loc"] or ("",)
     return (
         problem["type"] in _WRONG_BRANCH

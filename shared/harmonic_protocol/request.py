@@ -1,4 +1,4 @@
-"""What requests between services have in common that no client can make."""
+"""The common base of requests between services that no client can make."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from harmonic_protocol.schema import ServiceModel
 
 
 class InternalRequest(ServiceModel):
-    """Asked of an owner by another service, or by the owner of itself."""
+    """A request to an owner, by another service or by the owner itself."""
 
     name: ClassVar[str]
     #: Whether it may be carried out twice.

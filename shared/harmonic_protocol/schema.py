@@ -1,7 +1,7 @@
 """The two strictnesses of the contract, as base classes.
 
-What a client may say is checked to the letter (:class:`ClientModel`); what services
-tell one another tolerates fields that a newer version added (:class:`ServiceModel`).
+Messages of clients are validated strictly (:class:`ClientModel`); messages between services
+tolerate fields that a newer version added (:class:`ServiceModel`).
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class WireModel(BaseModel):
     def revised(self, changes: Mapping[str, Any]) -> Self:
         """The same with other values in some of its declared fields, which are not validated.
 
-        As ``model_copy``, in a third of the time.
+        Like ``model_copy``, in a third of the time.
         """
         if self.__pydantic_extra__:
             return self.model_copy(update=changes)
@@ -49,12 +49,12 @@ class WireModel(BaseModel):
 
 
 class ClientModel(WireModel):
-    """Something that a client may say: strict types, and no field that is not declared."""
+    """A message of a client: strict types, and no field that is not declared."""
 
     model_config = ConfigDict(strict=True, extra="forbid", populate_by_name=False)
 
 
 class ServiceModel(WireModel):
-    """Something that services tell one another: a newer version may add fields."""
+    """A message between services: a newer version may add fields."""
 
     model_config = ConfigDict(extra="ignore")

@@ -1,4 +1,4 @@
-"""Where things are on the bus. One universe has one subject of each kind, and one shard.
+"""The subjects on the bus. Each universe has one subject of each kind, and one shard.
 
 ================================  ==========================================================
 ``hu.log.<shard>.<universe>``     the universe's log: written by its owner, by compare-and-set
@@ -8,21 +8,21 @@
 ``hu.notes.<shard>.<universe>.<request>``  the notes of a generated piece; ``hu.midi.…`` its file
 ``hu.bars.<shard>.<universe>.<slot>``  the latest bars of a universe's endless piece
 ``hu.index.<audience>.<universe>``  a listing's entry, per audience
-``hu.owned.<user>``               which universes a user owns, to be counted
+``hu.owned.<user>``               the list of a user's universes, for its bound
 ``hu.jobs.music``                 pieces to compose
 ``hu.compose.bar``                asks any replica of the music service for a bar
-``hu.playing``                    owners' word of when the next bars are due
-``hu.session.<user>.<pid>``       what is kept of a session, by digests
-``hu.session.gateways.<gateway>``  when a gateway was alive for the last time
+``hu.playing``                    owners' announcements of when the next bars are due
+``hu.session.<user>.<pid>``       a stored session, by digests
+``hu.session.gateways.<gateway>``  when a gateway was last alive
 ``hu.ping.<gateway>``             asks a gateway whether one of its connections answers
-``hu.peer.<gateway>``             what gateways ask one another for the sake of clients
+``hu.peer.<gateway>``             requests between gateways about clients
 ``hu.limit.<kind>.<user>``        what users did in the last minute, one by one
 ``hu.limit.<kind>_<number>.<user>``  which part of a user's allowance a gateway holds as a lease
-``hu.revoked.<kind>.<digest>``    tokens that are not good any more
-``hu.heads``                      owners' word of where the logs that changed end
+``hu.revoked.<kind>.<digest>``    tokens that are revoked
+``hu.heads``                      owners' announcements of where changed logs end
 ``hu.state.<replica>.<request>``  requests to a replica of the state service
 ``hu.operate.<service>.<request>``  an operator's requests to the replicas of a service
-``hu.replica.<service>.<instance>``  which replicas there should be, by digests of their names
+``hu.replica.<service>.<instance>``  which replicas should run, by digests of their names
 ``hu.switch.<name>``              what operators have switched off, or on again
 ``hu.audit.universe.<universe>.<who>.<whom>``  what was done in a universe, and by whom
 ``hu.audit.instance.<action>.<who>.<whom>``  what operators did to the instance
@@ -36,7 +36,7 @@ from functools import lru_cache
 #: Enough to spread the universes over more streams later without moving a subject.
 SHARDS = 256
 
-#: The logs' streams, each with as many shards: one leader's death stalls its own share only.
+#: The logs' streams, each with as many shards: a leader's death stalls only its own share.
 LOG_STREAMS = 4
 SNAPSHOT_STREAM = "HU_SNAPSHOT"
 NOTES_STREAM = "HU_NOTES"
@@ -44,7 +44,7 @@ INDEX_STREAM = "HU_INDEX"
 OWNED_STREAM = "HU_OWNED"
 BARS_STREAM = "HU_BARS"
 JOBS_STREAM = "HU_JOBS"
-#: Of all replicas of the music service together.
+#: The queue group of all replicas of the music service.
 JOBS_CONSUMER = "composers"
 SESSIONS_STREAM = "HU_SESSIONS"
 REVOCATIONS_STREAM = "HU_REVOCATIONS"
@@ -59,10 +59,10 @@ LIVE_SUBJECTS = "hu.live.>"
 SNAPSHOT_SUBJECTS = "hu.snapshot.*.*"
 NOTES_SUBJECTS = ("hu.notes.*.*.*", "hu.midi.*.*.*")
 BARS_SUBJECTS = "hu.bars.*.*.*"
-#: Bars that are kept of a universe: more than are ever unfinished at once.
+#: Bars that are kept per universe: more than are ever unfinished at once.
 BAR_SLOTS = 8
 COMPOSE_BAR = "hu.compose.bar"
-#: Those replicas of the music service that share the bars.
+#: The queue group of the music service's replicas that share the bars.
 BAR_COMPOSERS = "bars"
 PLAYING = "hu.playing"
 INDEX_SUBJECTS = "hu.index.*.*"
@@ -76,16 +76,16 @@ RESTORED_SUBJECT = "hu.restored"
 AUDIT_SUBJECTS = "hu.audit.*.*.*.*"
 
 PUBLIC_AUDIENCE = "public"
-#: No audience: where it is noted that a universe's entries may not be what its log says.
+#: Not an audience: the notes of universes whose entries may differ from their logs.
 UNSETTLED = "unsettled"
 
 
-#: What begins the subjects of this product, and the broker's own: callers listen on others.
+#: The prefixes of this product's subjects, and of the broker's: callers listen on others.
 _RESERVED = ("hu.", "$")
 
 
 def is_reserved(subject: str) -> bool:
-    """Whether a subject is one of this product's or the broker's, and nobody's inbox."""
+    """Whether a subject belongs to this product or the broker, so that it is no caller's inbox."""
     return subject.startswith(_RESERVED)
 
 
@@ -105,7 +105,7 @@ def log_stream(number: int) -> str:
 
 
 def log_stream_subjects(number: int) -> tuple[str, ...]:
-    """What a log stream keeps: a range of shards, with all their universes."""
+    """The subjects that a log stream stores: a range of shards, with all their universes."""
     width = SHARDS // LOG_STREAMS
     return tuple(f"hu.log.{shard}.*" for shard in range(number * width, (number + 1) * width))
 
@@ -151,7 +151,7 @@ def pieces(universe_id: str) -> tuple[str, str]:
 
 
 def bar(universe_id: str, number: int) -> str:
-    """The subject of a bar: the bars of a universe take turns with so many."""
+    """The subject of a bar: a universe's bars use a fixed number of subjects in turn."""
     return f"hu.bars.{_place(universe_id)}.{number % BAR_SLOTS}"
 
 
@@ -166,32 +166,32 @@ def is_bar(subject: str) -> bool:
 
 
 def limit_stream(rate: str) -> str:
-    """The stream that counts what users did of one kind."""
+    """The stream that counts what users do of one kind."""
     return f"HU_LIMIT_{rate.upper()}"
 
 
 def limit_subjects(rate: str) -> str:
-    """All that such a stream counts."""
+    """All subjects of such a stream."""
     return f"hu.limit.{rate}.*"
 
 
 def limit(rate: str, user_id: str) -> str:
-    """What one user did of one kind."""
+    """The subject of what one user does of one kind."""
     return f"hu.limit.{rate}.{audience_of(user_id)}"
 
 
 def lease_subjects(rate: str, leases: int) -> list[str]:
-    """All leases of one kind's allowances, of which each user's has so many."""
+    """The subjects of all leases of one kind; each user's allowance has ``leases`` of them."""
     return [f"hu.limit.{rate}_{number}.*" for number in range(1, leases + 1)]
 
 
 def lease(rate: str, number: int, user_id: str) -> str:
-    """One lease of one user's allowance; they are numbered from 1."""
+    """The subject of one lease of one user's allowance; leases are numbered from 1."""
     return f"hu.limit.{rate}_{number}.{audience_of(user_id)}"
 
 
 def leases_of(user_id: str) -> str:
-    """All leases of a user's allowances."""
+    """The subjects of all leases of a user's allowances."""
     return f"hu.limit.*.{audience_of(user_id)}"
 
 
@@ -206,17 +206,17 @@ def revoked_token(jti: str) -> str:
 
 
 def session(user_id: str, pid: str) -> str:
-    """The subject of what is kept of a session; its secret ``pid`` cannot be told from it."""
+    """The subject of a stored session; its secret ``pid`` cannot be derived from it."""
     return f"hu.session.{audience_of(user_id)}.{_digest(pid)}"
 
 
 def gateway_sign(gateway_id: str) -> str:
-    """The subject of a gateway's last sign of life; no user's digest is like its second word."""
+    """The subject of a gateway's last sign of life; its second token is never a user's digest."""
     return f"hu.session.gateways.{gateway_id}"
 
 
 def gateway_signs() -> str:
-    """The last signs of life of all gateways."""
+    """The subjects of the last signs of life of all gateways."""
     return "hu.session.gateways.*"
 
 
@@ -226,17 +226,17 @@ def ping(gateway_id: str) -> str:
 
 
 def peer(gateway_id: str) -> str:
-    """The subject on which a gateway is asked by others about the sessions that are with it."""
+    """The subject of requests of other gateways about a gateway's sessions."""
     return f"hu.peer.{gateway_id}"
 
 
 def sessions_of(user_id: str) -> str:
-    """All sessions of a user."""
+    """The subjects of all sessions of a user."""
     return f"hu.session.{audience_of(user_id)}.*"
 
 
 def audience_of(user_id: str) -> str:
-    """The audience that is one user: a digest, since ids are not fit for a subject."""
+    """The audience of one user: a digest, since ids may have characters that subjects may not."""
     return f"u{_digest(user_id)}"
 
 
@@ -250,7 +250,7 @@ def index(audience: str, universe_id: str) -> str:
 
 
 def index_of(audience: str) -> str:
-    """All entries of the listing for an audience."""
+    """The subjects of all entries of the listing for an audience."""
     return f"hu.index.{audience}.*"
 
 
@@ -260,12 +260,12 @@ def owned(user_id: str) -> str:
 
 
 def operate(service: str, request: str) -> str:
-    """Where all replicas of a service hear an operator's requests of one name; ``*``: of any."""
+    """The subject of an operator's requests of one name to a service's replicas; ``*``: of any."""
     return f"hu.operate.{service}.{request}"
 
 
 def replica(service: str, instance: str) -> str:
-    """The subject of what is stored of a replica: instances may have dots in their names."""
+    """The subject of a replica's entry: a digest, since instance names may have dots."""
     return f"hu.replica.{service}.{_digest(instance)}"
 
 
@@ -280,7 +280,7 @@ def audit(universe_id: str, who: str, whom: str | None) -> str:
 
 
 def audit_of(universe_id: str) -> str:
-    """All entries about a universe."""
+    """The subjects of all entries about a universe."""
     return f"hu.audit.universe.{universe_id}.*.*"
 
 
@@ -290,14 +290,14 @@ def audit_of_instance(action: str, whom: str | None) -> str:
 
 
 def audit_of_user(user_id: str, universe_id: str | None = None) -> tuple[str, str]:
-    """All entries about what a user did, and about what was done to it; of a universe alone."""
+    """The subjects of all entries by a user, and about it; with ``universe_id``, of that alone."""
     user = audience_of(user_id)
     where = "*.*" if universe_id is None else f"universe.{universe_id}"
     return f"hu.audit.{where}.{user}.*", f"hu.audit.{where}.*.{user}"
 
 
 def audited(user_id: str, *, service: bool, operator: bool) -> str:
-    """Who did something, as a word of an entry's subject."""
+    """The token of an entry's subject for the one who acted."""
     if operator:
         return "operator"
     return "service" if service else audience_of(user_id)

@@ -1,4 +1,4 @@
-"""The refusals that are nobody's fault: asked again, the same request may be granted.
+"""The refusals that are nobody's fault: the same request may be granted later.
 
 Each service gives them, with the cause that it knows: ``UNAVAILABLE.caused_by(…)``.
 """
@@ -7,7 +7,7 @@ from harmonic_protocol.causes import Cause
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, refused
 
-#: After so long, a client may ask again.
+#: Milliseconds after which a client may ask again.
 RETRY_AFTER_MS = 1000
 
 UNAVAILABLE = refused(

@@ -1,7 +1,7 @@
-"""Classes whose instances never change once made, which type checkers see to.
+"""Classes whose instances never change, as type checkers ensure.
 
-``dataclass(frozen=True)`` sees to it at run time as well, and takes three times as long to make an
-instance. These are for what is made for every message; the others are frozen dataclasses.
+``dataclass(frozen=True)`` ensures it at run time as well, and takes three times as long to make an
+instance. Use these classes for values made for every message, and frozen dataclasses otherwise.
 """
 
 from dataclasses import dataclass, field
@@ -18,5 +18,5 @@ def value(cls: type[T]) -> type[T]:
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
 def individual(cls: type[T]) -> type[T]:
-    """A dataclass with slots, whose instances are equal to themselves alone."""
+    """A dataclass with slots, whose instances are equal only to themselves."""
     return dataclass(slots=True, eq=False)(cls)

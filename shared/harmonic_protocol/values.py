@@ -1,6 +1,6 @@
-"""The values that messages are made of: parameter sets, participants, notes, ids.
+"""The values in messages: parameter sets, participants, notes, ids.
 
-Ranges and defaults stand here once; validation, documents and the composer follow them.
+Ranges and defaults are declared here once; validation, documents and the composer use them.
 """
 
 import unicodedata
@@ -23,7 +23,7 @@ UserId = Annotated[
     StringConstraints(min_length=1, max_length=255),
     Field(description="whatever the identity provider gives as `sub`"),
 ]
-#: What begins the user ids of services. No user has such an id where services may act.
+#: The prefix of services' user ids. No user has such an id where services may act.
 SERVICE_PREFIX = "service:"
 ServiceName = Annotated[
     str,
@@ -47,11 +47,11 @@ Timestamp = Annotated[
 ]
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 
-#: Code points that make a name look like another one, or turn the text around it.
+#: Code points that make a name look like another one, or reverse the text around it.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
-#: Letters and symbols by category that show nothing: fillers, and the blank Braille pattern.
+#: Invisible letters and symbols by category: fillers, and the blank Braille pattern.
 _INVISIBLE = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159")
 
 
@@ -68,7 +68,7 @@ def printable(text: str) -> str:
         for character in composed
         if unicodedata.category(character) not in _UNPRINTABLE and character not in _INVISIBLE
     ).strip()
-    # Marks alone have no letter to stand on.
+    # Combining marks alone have no letter to attach to.
     return kept if any(not unicodedata.category(c).startswith("M") for c in kept) else ""
 
 
@@ -147,7 +147,7 @@ class Participant(WireModel):
 VoiceName = Literal["melody", "counter", "pads", "bass"]
 
 
-#: What a piece can be like; the composer draws one where none is asked for.
+#: The styles of pieces; the composer draws one if none is requested.
 StyleName = Literal[
     "classical", "chorale", "strings", "ballad", "pop", "swing", "ragtime", "latin",
     "march", "minimal", "waltz", "minuet", "barcarolle", "jig", "blues",

@@ -1,10 +1,10 @@
-"""The audit log as the owners of universes write it, after what it tells of was stored.
+"""Write and read the audit log of universes, after the events that it tells of were stored.
 
-What was done is noted in the universe's log, in the record of its events: so it is stored with them
-or not at all. The entry is made of that, and waits for nobody: what is asked is answered meanwhile.
-An entry that was not written, since its owner died or had too many waiting, is written by whoever
-loads the universe next: the universe knows what its log noted last. An entry's id is its message's,
-so that the broker passes over one that comes twice.
+An action is noted in the universe's log, in the record of its events, so it is stored with them
+or not at all. The audit log's entry is made from that note in the background: no request waits for
+it. If an entry was not written, because its owner died or had too many waiting, the replica that
+next loads the universe writes it: the universe knows its latest noted action. An entry's id is its
+message's id, so the broker drops duplicates.
 """
 
 import asyncio
@@ -30,18 +30,18 @@ from harmonic_state.domain.universe import LastAction, Universe
 from harmonic_state.journal import Journal
 from harmonic_state.skipping import SkippedMessages
 
-#: Entries that wait to be written, of all universes here. Beyond, their universes are noted, ...
+#: Entries of all universes that may wait to be written. Beyond, only their universes are noted, ...
 MAX_WAITING = 10_000
-#: ... so many of them; what is beyond is written when its universe is loaded the next time.
+#: ... at most this many of them; the others are written when their universe is next loaded.
 MAX_BEHIND = 10_000
 APPEND_TIMEOUT_S = 2.0
-#: Between two attempts while the stream cannot be written: doubled up to the second.
+#: Seconds between two attempts while the stream cannot be written: first and longest.
 PAUSE_S, MAX_PAUSE_S = 0.25, 10.0
-#: How long a reading of the audit log waits for what was noted just before.
+#: Seconds that a reading of the audit log waits for entries that were noted just before.
 SETTLED_WITHIN_S = 1.0
-#: Entries of one universe that are read at once.
+#: Entries of one universe that are read in one call.
 READ_ENTRIES = 1000
-#: Names a message for the broker, which passes over a second one of a name.
+#: Header with a message's id, by which the broker drops duplicates.
 MESSAGE_ID = "Nats-Msg-Id"
 _MS_PER_S = 1000
 
@@ -86,7 +86,7 @@ class Auditing:
         metrics.gauge_from(table.AUDIT_WAITING, lambda: len(self._waiting) + len(self._behind))
 
     def note(self, universe_id: str, events: Sequence[LogEvent]) -> None:
-        """Have what stored events note written."""
+        """Queue the entries of the actions that stored events note."""
         for event in events:
             if not isinstance(event, ActionNoted):
                 continue
@@ -99,7 +99,7 @@ class Auditing:
             self._news.set()
 
     def resume(self, universe: Universe) -> None:
-        """Have it looked whether all is written that a universe noted which was just loaded."""
+        """Queue a check that the audit log holds all actions of a universe that was just loaded."""
         last = universe.last_action
         if last is not None and not self._is_past(last.timestamp):
             self._catch_up_later(universe.id, last)
@@ -110,12 +110,12 @@ class Auditing:
             self._behind[universe_id] = last
 
     def _is_past(self, at: str) -> bool:
-        """Whether an entry of a time is not kept any more."""
+        """Whether an entry of this time is older than the log keeps."""
         at_s = _unix_s(at)
         return at_s is not None and at_s < self._clock.unix_s() - self._kept_s
 
     async def keep_writing(self) -> None:
-        """Write for ever what is noted, in its order; what fails is tried again."""
+        """Write queued entries in order until cancelled; retry what fails."""
         pause_s = PAUSE_S
         while True:
             if not self._waiting and not self._behind:
@@ -132,19 +132,19 @@ class Auditing:
                 pause_s = PAUSE_S
 
     async def settled(self, universe_id: str) -> None:
-        """Return once all is written that was noted here of a universe, or after a time."""
+        """Return once all entries noted here of a universe are written, or after a timeout."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLED_WITHIN_S), self._changed:
                 await self._changed.wait_for(lambda: not self.is_due(universe_id))
 
     async def finish(self, within_s: float) -> None:
-        """Return once all is written, or after a time: what is left is written by others."""
+        """Return once all entries are written, or after a timeout; others write the rest."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s), self._changed:
                 await self._changed.wait_for(lambda: not self._waiting)
 
     async def page(self, request: ListAudit) -> AuditPage:
-        """A part of a universe's entries; raise :class:`BusUnavailable` if it cannot be read."""
+        """A page of a universe's entries; raise :class:`BusUnavailable` if it cannot be read."""
         await self.settled(request.universe_id)
         found = await self._streams.read(
             subjects.AUDIT_STREAM,
@@ -160,7 +160,7 @@ class Auditing:
         )
 
     def is_due(self, universe_id: str) -> bool:
-        """Whether something of a universe waits to be written, or to be looked for."""
+        """Whether a universe has an entry to be written, or is to be checked for one."""
         return universe_id in self._of or universe_id in self._behind
 
     async def _write_next(self) -> None:
@@ -174,7 +174,7 @@ class Auditing:
                 del self._of[first.universe_id]
         elif self._behind:
             universe_id, last = next(iter(self._behind.items()))
-            # One whose log cannot be read at the moment keeps no other waiting.
+            # A universe whose log cannot be read at the moment does not hold up the others.
             self._behind.move_to_end(universe_id)
             await self._catch_up(universe_id, last)
             if self._behind.get(universe_id) is last:
@@ -183,12 +183,12 @@ class Auditing:
             self._changed.notify_all()
 
     async def _is_written(self, universe_id: str, action: ActionNoted) -> bool:
-        """Write an entry; what makes none is logged, and given up."""
+        """Write an entry. Log one that cannot be made, give it up, and return ``False``."""
         try:
             await self._write(universe_id, action)
         except ValueError as error:
             self._unwritable.inc()
-            # Who did it, and to whom, stands in the universe's log.
+            # The universe's log tells who did it, and to whom.
             self._log.error(
                 "audit_entry_given_up",
                 universe=universe_id,
@@ -211,12 +211,12 @@ class Auditing:
         )
 
     async def _catch_up(self, universe_id: str, last: LastAction) -> None:
-        """Write what a universe's log notes, and the audit log does not hold."""
+        """Write the actions that a universe's log notes and the audit log lacks."""
         latest = await self._streams.last(subjects.AUDIT_STREAM, subjects.audit_of(universe_id))
         if latest is not None and self._id_of(latest.payload) == last.id:
             return
         oldest = await self._streams.first(subjects.AUDIT_STREAM, subjects.AUDIT_SUBJECTS)
-        # Where older entries were let go, one that is not there was one of them.
+        # Where older entries were discarded, a missing one may be among them.
         since_ms = oldest.stored_ms if oldest is not None and oldest.sequence > 1 else 0
         if _is_before(last.timestamp, since_ms):
             return
@@ -249,7 +249,7 @@ class Auditing:
         return "" if entry is None else entry.id
 
     def _read(self, payload: bytes) -> AuditEntry | None:
-        """An entry; ``None`` for what is none, as the broker's answers that come to lie there."""
+        """An entry; ``None`` for a foreign message, such as a broker's answer stored there."""
         try:
             return AuditEntry.model_validate_json(payload)
         except ValidationError:
@@ -257,7 +257,7 @@ class Auditing:
 
 
 def entry_of(universe_id: str, action: ActionNoted) -> AuditEntry:
-    """The entry of what a universe's log notes."""
+    """The audit log's entry of an action that a universe's log notes."""
     return AuditEntry(
         id=action.id,
         at=action.timestamp,
@@ -272,7 +272,7 @@ def entry_of(universe_id: str, action: ActionNoted) -> AuditEntry:
 
 
 def _noted(payload: bytes) -> list[ActionNoted]:
-    """What a record notes; nothing of one that no owner wrote."""
+    """The actions that a record notes; none for a message that no owner wrote."""
     try:
         events = read_record(payload).events
     except ValidationError:
@@ -286,7 +286,7 @@ def _is_before(at: str, unix_ms: float) -> bool:
 
 
 def _unix_s(at: str) -> float | None:
-    """When that was; ``None`` for what has the form of a time, and is none."""
+    """The Unix time of a timestamp; ``None`` if it has the form of one and is invalid."""
     try:
         return datetime.fromisoformat(at).timestamp()
     except ValueError:

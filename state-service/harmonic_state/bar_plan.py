@@ -1,15 +1,15 @@
 """What the next bar of an endless piece needs, and when its record is due. Pure.
 
-Each replica of the state service keeps a plan of each piece that it knows of. The one that is first
-in rank for the universe acts when the record is due, and each further one a step later: unless it
-was told by then that another one has. That is sooner than a replica is known to be dead. Two that
-act at once are harmless, since a bar is recorded once.
+Each replica of the state service keeps a plan of each piece that it knows of. The replica that is
+first in rank for the universe acts when the record is due. Each further replica acts one step
+later, unless another one has said by then that it acted. That is sooner than a dead replica is
+detected. Two replicas that act at once are harmless, since a bar is recorded once.
 
 Invariants:
 
-- One piece of work is under way at a time: asking a composer, recording, or looking at the log.
-- A bar is recorded only with the end and the state of the bar before, which a composer told.
-- What another replica told counts until the log was looked at.
+- One piece of work is under way at a time: asking a composer, recording, or reading the log.
+- A bar is recorded only with the end and the state of the bar before, as a composer reported them.
+- What another replica reported counts until the log is read.
 """
 
 from typing import TypeAlias
@@ -19,11 +19,11 @@ from harmonic_protocol.pieces import BarJob, BarMade, PieceGoesOn
 from harmonic_protocol.value import value
 from harmonic_state.domain.universe import EndlessState
 
-#: A record is due as long before the end of the bar before as that bar lasts, within these bounds.
+#: A record is due this long before the bar before ends: that bar's duration, within these bounds.
 LEAST_LEAD_US, MOST_LEAD_US = 1_600_000, 2_800_000
-#: How much later each further replica in rank acts.
+#: Microseconds that each further replica in rank acts later.
 STEP_US = 350_000
-#: After what has failed, nothing is tried for so long.
+#: Microseconds without an attempt after a failure.
 RETRY_US = 200_000
 
 
@@ -48,26 +48,26 @@ class LookAtLog:
 
 @value
 class WaitUntil:
-    """There is nothing to do before a moment of Unix time."""
+    """Do nothing before this moment, in microseconds of Unix time."""
 
     at_us: int
 
 
 @value
 class AwaitWork:
-    """Work is under way: its end is reported."""
+    """Work is under way; wait for its report."""
 
 
 @value
 class Forget:
-    """The piece is over."""
+    """Drop the plan: the piece is over."""
 
 
 Step: TypeAlias = AskComposer | RecordNext | LookAtLog | WaitUntil | AwaitWork | Forget
 
 
 class BarPlan:
-    """A universe's endless piece as it is known here, and what is done for its next bar."""
+    """A universe's endless piece as this replica knows it, and the work for its next bar."""
 
     def __init__(self, universe_id: str) -> None:
         self._universe_id = universe_id
@@ -80,22 +80,22 @@ class BarPlan:
     # Events.
 
     def learned(self, piece: EndlessState | None) -> None:
-        """The log says how the piece stands: ``None`` if none is played."""
+        """The piece as the log has it: ``None`` if none is played."""
         self._piece, self._told = piece, None
         if self._made is not None and not _is_of(piece, self._made):
             self._made = None
 
     def done(self) -> None:
-        """The log was looked at, or written: what it says is learned."""
+        """The log was read or written; :meth:`learned` was told the result."""
         self._works = False
 
     def failed(self, now_us: int) -> None:
-        """Neither could be done, or no composer answered."""
+        """The log could be neither read nor written, or no composer answered."""
         self._works = False
         self._not_before_us = now_us + RETRY_US
 
     def made(self, made: BarMade) -> PieceGoesOn | None:
-        """A composer has made a bar; what the other replicas are told of it."""
+        """Note a bar that a composer has made; return what to tell the other replicas."""
         self._works = False
         if not _is_of(self._piece, made):
             return None
@@ -108,7 +108,7 @@ class BarPlan:
         )
 
     def told(self, word: PieceGoesOn) -> None:
-        """Another replica, or this one, has told when the record after a bar is due."""
+        """Note when the record after a bar is due, as this or another replica announced it."""
         if word.due_us is not None:
             self._told = word
         elif self._piece is None or self._piece.stream_id == word.stream_id:
@@ -117,7 +117,7 @@ class BarPlan:
     # What is to be done.
 
     def next(self, now_us: int, turn: int) -> Step:
-        """The next step of the replica that is ``turn``-th in rank, from 0."""
+        """The next step of the replica that is ``turn``-th in rank for the universe, from 0."""
         if self._works:
             return AwaitWork()
         if now_us < self._not_before_us:
@@ -178,7 +178,7 @@ class BarPlan:
 
 
 def _is_of(piece: EndlessState | None, made: BarMade) -> bool:
-    """Whether a bar is the latest of a piece."""
+    """Whether a bar is the latest one of a piece."""
     latest = piece.latest if piece is not None else None
     return latest is not None and (latest.stream_id, latest.bar) == (made.stream_id, made.bar)
 

@@ -1,7 +1,7 @@
-"""Asking the music service for bars: any of its replicas answers.
+"""Asks the music service for bars: any of its replicas answers.
 
-Answers come to a subject of their own: whoever is asked learns where to answer, and nothing of
-where the broker answers.
+Answers come to a separate subject, so that the composer learns where to answer, and not the
+subject on which the broker answers this replica.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from harmonic_protocol.pieces import BarJob, BarMade
 from harmonic_runtime.bus.client import Bus, BusTimeout, BusUnavailable, NoResponders
 from harmonic_runtime.bus.wire import STATUS, Message
 
-#: How long a replica may take until another one is asked.
+#: Seconds until another replica is asked.
 ANSWER_TIMEOUT_S = 0.4
 
 
@@ -28,13 +28,13 @@ class BarQuestions:
         self._waiting: dict[str, asyncio.Future[Message]] = {}
 
     async def listen(self) -> None:
-        """Hear answers from now on."""
+        """Subscribe to answers."""
         await self._bus.subscribe(f"{self._inbox}.*", self._take)
 
     async def ask(self, job: BarJob) -> BarMade:
-        """Have a bar made, and its notes stored.
+        """Have a bar made and its notes stored.
 
-        Raise :class:`BusUnavailable` where no replica did in time, or its answer cannot be read.
+        Raise :class:`BusUnavailable` if no replica answered in time, or the answer cannot be read.
         """
         reply = f"{self._inbox}.{next(self._numbers)}"
         answered = self._waiting[reply] = asyncio.get_running_loop().create_future()

@@ -1,4 +1,4 @@
-"""Requests that are decided together, each on what the ones before it have changed. Pure."""
+"""Requests that are decided together, each on the universe as the ones before it left it. Pure."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,7 @@ from harmonic_state.steps import Append, Instant
 
 @individual
 class Decided:
-    """A request and what was decided of it."""
+    """A request and its decision."""
 
     pending: PendingRequest
     moment: DecisionInputs
@@ -37,7 +37,7 @@ class Decided:
 
     @property
     def has_events(self) -> bool:
-        """Whether something is to be stored for it."""
+        """Whether the decision has events to store."""
         return isinstance(self.decision, Decision) and bool(self.decision.events)
 
 
@@ -45,8 +45,8 @@ class Decided:
 class Batch:
     """Decided requests, their events in order, and the universe after these.
 
-    ``errors`` are faults of this program; their requests are refused, and the others are not.
-    ``at`` is the time of their record.
+    ``errors`` are faults of this program. Each refuses its own request and no other. ``at`` is the
+    time of their record.
     """
 
     decided: Sequence[Decided]
@@ -57,7 +57,7 @@ class Batch:
     at: str
 
     def append_after(self, known: Loaded) -> Append:
-        """Storing the events after what is known."""
+        """The command that stores the events right after the known position."""
         trace = NO_TRACE
         for each in self.decided:
             if not each.has_events:
@@ -72,10 +72,10 @@ class Batch:
 
 @value
 class Conditions:
-    """Under which requests are decided: now, and in what space.
+    """The conditions under which requests are decided: the time, and the space that is left.
 
-    With ``almost_full``, only what makes a universe smaller is stored. With ``hashed``, a snapshot
-    has space for more operations. ``ring`` holds the log's latest records.
+    With ``almost_full``, only events that make a universe smaller are stored. With ``hashed``, a
+    snapshot has space for more operations. ``ring`` holds the log's latest records.
     """
 
     now: Instant
@@ -87,7 +87,7 @@ class Conditions:
 def decide_batch(
     requests: Sequence[PendingRequest], known: Loaded, conditions: Conditions
 ) -> Batch:
-    """Decide ``requests``, at least one, on the universe as it is known."""
+    """Decide ``requests``, at least one, in order, on the known universe."""
     now = conditions.now
     universe, at, unix_ms = known.universe, timestamp(now.at), milliseconds(now.at)
     decided: list[Decided] = []
@@ -121,7 +121,7 @@ def decide_batch(
 
 
 def mending_batch(universe: Universe, now: Instant) -> Batch:
-    """The record with which a universe goes on whose log has lost others."""
+    """The record with which a universe continues whose log has lost other records."""
     event = history_lost(universe, timestamp(now.at))
     return Batch((), [event], fold(universe, [event]), (), event.timestamp)
 
@@ -130,9 +130,9 @@ _COMING = (JoinRoom, ResumeRoom, FollowUniverse)
 
 
 def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring | None) -> bool:
-    """Whether the position that a returning client names is one of this log, as far as is known.
+    """Whether this log, as far as known, has the record that a returning client's position names.
 
-    Where the record is not in memory any more, reading what follows it compares the two.
+    If the record is no longer in memory, the later reading of what follows it compares the two.
     """
     if not isinstance(request, ResumeRoom) or request.after_position is None:
         return True
@@ -144,12 +144,12 @@ def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring | None) -> bo
     at = ring.at(position) if ring is not None else None
     if at is not None:
         return is_record(at, record_id, request.after_mark)
-    # Where the ring reaches back to the position, no record of this log stands there.
+    # If the ring reaches back to the position, this log has no record there.
     return ring is None or ring.after(position - 1) is None
 
 
 def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
-    """The reply to a request that counts; ``known`` is as of the end of its record."""
+    """The reply to a decided request; ``known`` is the universe at the end of its record."""
     decision, pending = decided.decision, decided.pending
     if isinstance(decision, Refused):
         return Reply(error=decision)
@@ -177,9 +177,9 @@ def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
 
 
 def _ended_in_its_record(pending: PendingRequest, universe: Universe | None) -> Refused | None:
-    """Why a caller who came has no seat, or may see nothing: the same record has ended that again.
+    """Why a caller who joined has no seat after all: the same record has ended it again.
 
-    Its gateway cannot tell: a reply stands for the whole record at its position.
+    Its gateway cannot tell, since a reply stands for the whole record at its position.
     """
     if universe is None:
         return None
@@ -195,6 +195,6 @@ def _ended_in_its_record(pending: PendingRequest, universe: Universe | None) -> 
 def _missed(request: ResumeRoom, ring: Ring) -> LogPart | None:
     if request.after_position is None:
         return None
-    # The record at the position itself, too: of some of its frames the client may not know.
+    # The record at the position too: the client may not have some of its frames.
     missed = ring.after(request.after_position - 1)
     return log_part(missed) if missed else None

@@ -5,14 +5,15 @@ append for many commands. Invariants:
 
 - At most one piece of work (load, read on, append, confirm, effects) is under way.
 - Every request is answered exactly once, and at its deadline at the latest.
-- No request is decided after its deadline; deadlines are looked at again after every wait.
+- No request is decided after its deadline; deadlines are checked again after every wait.
 - A request is answered as carried out only after its record was stored, and as refused only if
-  its events are in no record that was sent. Where neither is known in time, it is told so.
+  its events are in no record that was sent. If neither is known in time, the answer says so.
 - An answer that appends nothing follows a confirmation by the stream's leader.
-- A log that has lost records goes on with one that says so, before anything else is stored. So does
-  one that ends before a position that the gateway of a request was sent, or any with members.
-- After an outcome that stayed unknown, nothing is decided until the log was read again. What was
-  known is kept for that: of records that the log has lost meanwhile, it may be all that is left.
+- A log that has lost records continues with one that says so, before anything else is stored. This
+  also holds for a log that ends before a position that any gateway with members, or the gateway of
+  a request, was sent.
+- After an outcome that stayed unknown, nothing is decided until the log was read again. The known
+  universe is kept for that reading: if the log has lost records, it may be the only copy of them.
 """
 
 from collections.abc import Sequence
@@ -62,11 +63,11 @@ from harmonic_state.steps import (
 )
 from harmonic_state.waiting_line import WaitingLine
 
-#: Requests decided together at most, so that one record stays well below its bound.
+#: Requests decided together at most, so that one record stays well below its size limit.
 MAX_BATCH = 128
-#: How often in a row another owner may be faster until the requests are refused.
+#: Conflicts in a row with another owner until the requests are refused.
 MAX_CONFLICTS = 20
-#: How long gateways may take to hear that records were lost.
+#: Seconds that gateways may take to hear that records were lost.
 MENDED_S = 60.0
 
 
@@ -79,7 +80,7 @@ class _Phase(Enum):
 
 
 class CommitCycle:
-    """The requests of one universe, the universe as it is known, and what is done with both."""
+    """The requests of one universe, the universe as it is known, and the work on both."""
 
     def __init__(
         self, *, line: WaitingLine, ring: Ring, snapshots: SnapshotPlan, packs_snapshots: bool
@@ -104,13 +105,13 @@ class CommitCycle:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits or is being done, so that all may be forgotten."""
+        """Whether nothing waits or is under way, so that the cycle may be evicted."""
         return self._phase is _Phase.IDLE and not self.snapshots.saving and not self._unresolved
 
     def handle(  # noqa: C901, PLR0911, PLR0912 -- the one table of what each event leads to
         self, event: Event, now: Instant
     ) -> list[Command]:
-        """What is to be done because of ``event``, in this order."""
+        """The commands that follow from ``event``, in the order in which to carry them out."""
         match event:
             case Submitted(requests):
                 return self._submitted(requests, now)
@@ -170,7 +171,7 @@ class CommitCycle:
         seen = max(self._line.seen_position, self._seen_by_members)
         if seen > self.known.position and now.s >= self._mended_until_s:
             if seen > self._looked_for:
-                # Another owner may have stored that.
+                # The stored record may be another owner's.
                 self._phase, self._looked_for = _Phase.READING, seen
                 return [*commands, ReadOn(self.known)]
             self._mends, self._seen_by_members = True, 0
@@ -180,13 +181,13 @@ class CommitCycle:
         return [*commands, *(self._decide(self.known, now) if self._line else ())]
 
     def _mend(self, known: Loaded, universe: Universe, now: Instant) -> list[Command]:
-        """Go on after lost records with one that says so."""
+        """Append a record that says that records were lost."""
         self._batch, self._unanswered = mending_batch(universe, now), []
         self._phase = _Phase.APPENDING
         return [self._batch.append_after(known)]
 
     def _witnessed(self, now: Instant) -> list[Command]:
-        # Gateways tell of what they know from before the loss until they have heard of it.
+        # Gateways name positions from before the loss until they have heard of it.
         if now.s < self._mended_until_s:
             return []
         self._mends = True
@@ -220,7 +221,7 @@ class CommitCycle:
             self.ring.add(record)
         self.known, self._is_certain = loaded, True
         if any(loses_history(record.payload) for record in records):
-            # Another owner has gone on with it already.
+            # Another owner has already mended the log.
             self._mends, self._mended_until_s = False, now.s + MENDED_S
         self._mends |= loaded.is_damaged
         if loaded.is_damaged:
@@ -244,7 +245,7 @@ class CommitCycle:
         if batch.decided:
             self.ring.add(record)
         else:
-            # What is before it is not continued: nobody may be sent the one after the other.
+            # It does not continue the records before it: no replay may hold both.
             self.ring.clear()
             self._mends, self._mended_until_s = False, now.s + MENDED_S
             commands.extend(self.snapshots.begin(self.known))
@@ -252,7 +253,7 @@ class CommitCycle:
             self.ring.clear()
         self.snapshots.records += 1
         self._phase = _Phase.EFFECTS
-        # Perhaps nobody saw a record republished whose outcome was unknown.
+        # A record of unknown outcome may have been stored without being republished.
         return [
             *commands,
             AnnounceHead(record.position, record.id, at_once=was_unknown),
@@ -272,7 +273,7 @@ class CommitCycle:
         return self.snapshots.due(self.known, now)
 
     def _answers(self) -> list[Command]:
-        """Answer all that was decided; it counts from now on."""
+        """Answer all decided requests; their batch is the known universe from now on."""
         decided, self._unanswered, self._batch = self._unanswered, [], None
         self._conflicts, self._batch_limit = 0, MAX_BATCH
         return [Answer(each.pending, _reply(each, self.known, self.ring)) for each in decided]
@@ -296,21 +297,21 @@ class CommitCycle:
             return []
         waiting = [each.pending for each in self._unanswered]
         if self._phase is _Phase.READING:
-            # Without the universe nothing can be decided, whatever waits.
+            # Without the universe, no waiting request can be decided.
             waiting = self._line.take_all()
         self._batch, self._unanswered = None, []
         self._conflicts, self._batch_limit = 0, MAX_BATCH
         commands: list[Command] = [Answer.refusing(each, REFUSALS[failure]) for each in waiting]
         if failure in (StepFailure.FULL, StepFailure.TOO_LARGE):
             return commands
-        # What the log holds is not certain any more: the next request begins by reading it.
+        # The log's content is uncertain now: the next request begins by reading it.
         self._is_certain = False
         if failure not in (StepFailure.UNAVAILABLE, StepFailure.OUTCOME_UNKNOWN):
             self.known = None
         self.ring.clear()
         self._unresolved |= failure is StepFailure.OUTCOME_UNKNOWN
         if self._unresolved:
-            # There may be no next request, and perhaps nobody saw what was stored.
+            # There may be no next request, and a stored record may not have been republished.
             commands.append(LookAgain())
         return commands
 
@@ -335,7 +336,7 @@ def _reply(decided: Decided, known: Loaded | None, ring: Ring) -> Reply:
 
 
 def _late_reply(decided: Decided, phase: _Phase, known: Loaded | None, ring: Ring) -> Reply:
-    """What is known of a request whose work is under way at its deadline."""
+    """The reply to a request whose work is under way at its deadline: what is known of it."""
     if phase is _Phase.EFFECTS:
         return _reply(decided, known, ring)
     was_sent = phase is _Phase.APPENDING and decided.has_events

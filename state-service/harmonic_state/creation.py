@@ -1,4 +1,4 @@
-"""Creating universes, and handing them over: counted before, and not counted if it is refused."""
+"""Creates universes and transfers them: each is counted first, and uncounted if it is refused."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -23,7 +23,7 @@ from harmonic_state.refusals import UNAVAILABLE
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """A request about a universe's owner, with what its decision needs."""
+    """A request that changes a universe's owner, with what its decision needs."""
 
     universe_id: str
     request: CreateUniverse | UpdateUniverse | GetUniverse
@@ -34,7 +34,7 @@ class _Change:
 
 
 class Creations:
-    """Counts a universe for its owner to be, then has it created, or handed over."""
+    """Counts a universe for its future owner, then has it created or transferred."""
 
     def __init__(self, *, universes: OwnedUniverses, quotas: Quotas, means: Means) -> None:
         self._universes = universes
@@ -73,10 +73,10 @@ class Creations:
         trace: RequestTrace,
         seen_position: int,
     ) -> None:
-        """Hand a universe over to the owner that a request names, and reply.
+        """Transfer a universe to the owner that a request names, and reply.
 
-        It is counted for the new owner before, and for the former one no more after: see
-        :class:`~harmonic_state.effects.Effects`. Where this process dies in between, it may stay
+        It is counted for the new owner first, and uncounted for the former one afterwards: see
+        :class:`~harmonic_state.effects.Effects`. If this process dies in between, it may stay
         counted for both.
         """
         deadline_s = self._clock.monotonic() + within_s
@@ -89,7 +89,7 @@ class Creations:
         task.add_done_callback(self._counting.discard)
 
     async def finish(self) -> None:
-        """Have all that was begun in its universe's queue; for when nothing more comes."""
+        """Wait until all requests are in their universes' queues; call it once no more begin."""
         await asyncio.gather(*self._counting)
 
     async def _transfer(
@@ -99,14 +99,14 @@ class Creations:
         look = GetUniverse.model_validate({"universeId": change.universe_id})
         self._submit(replace(change, request=look), partial(settle, seen))
         known = (await seen).result or {}
-        # Who may not do it learns nothing of another user's universes.
+        # A caller without permission learns nothing of another user's universes.
         if owner in known.get("members", ()):
             await self._counted(change, owner, reply)
         else:
             self._submit(change, reply)
 
     async def _counted(self, change: "_Change", owner: str, reply: Callable[[Reply], None]) -> None:
-        """Count a universe for its owner to be, have the change decided, and reply."""
+        """Count a universe for its future owner, have the change decided, and reply."""
         try:
             counted = await self._quotas.reserve(owner, change.universe_id)
         except BusUnavailable:
@@ -118,7 +118,7 @@ class Creations:
 
         def answer(answer: Reply) -> None:
             refusal = answer.error
-            # Where the outcome is not known, it may have been done.
+            # If the outcome is not known, the change may have been carried out.
             if counted and refusal is not None and refusal.code is not Code.INTERNAL_ERROR:
                 release = self._release(owner, change.universe_id, answer, reply)
                 self._tasks.start(release, name="release quota")

@@ -11,7 +11,7 @@ from harmonic_state.ring import RecentRecord
 class Draft:
     """A record that is to follow the one at ``position``.
 
-    Until ``resolved_by_s``, by the loop's clock, it is tried to learn what became of it.
+    Until ``resolved_by_s``, by the loop's clock, an unknown outcome is resolved by more attempts.
     """
 
     universe_id: str
@@ -23,9 +23,9 @@ class Draft:
 
     @property
     def may_begin(self) -> bool:
-        """Whether it may stand after nothing as well: it says that records were lost."""
+        """Whether it may also follow nothing, since it says that records were lost."""
         return self.position > 0 and loses_history(self.payload)
 
     def stored(self, position: int) -> RecentRecord:
-        """The same, stored at a position."""
+        """The record once it is stored at a position."""
         return RecentRecord(position, self.position, self.payload, self.record_id)

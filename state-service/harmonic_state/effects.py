@@ -1,4 +1,4 @@
-"""What follows from stored events outside the log: jobs, the listing, snapshots."""
+"""What follows from stored events outside the log: jobs, the listing, quotas, snapshots."""
 
 import asyncio
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ from harmonic_state.quotas import Quotas
 
 LISTING_ATTEMPTS = 3
 LISTING_PAUSE_S = 0.2
-#: How often it is looked for what others left undone; it is done once it was seen twice.
+#: Seconds between two looks for unfinished changes; one is finished if it is seen twice.
 SETTLING_INTERVAL_S = 5.0
 #: The events that :meth:`Effects.prepare` and :meth:`Effects.carry_out` look for.
 _ASKING = (
@@ -47,7 +47,7 @@ _ASKING = (
 
 
 class Effects:
-    """Carries out what stored events ask for."""
+    """Carries out what stored events demand outside the log."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Effects:
         self._endless = endless
         self._auditing = auditing
         self._log = log
-        #: Where changes under way were noted.
+        #: Positions of the notes of listing changes that are under way, by universe.
         self._noted: dict[str, int] = {}
         snapshots = metrics.counters(table.SNAPSHOTS)
         self._snapshots_saved = snapshots.of("saved")
@@ -77,21 +77,21 @@ class Effects:
         self._unsettled = metrics.counter(table.LISTING_FAILURES)
 
     def resume(self, universe: Universe) -> None:
-        """Take up what a universe that was just loaded still waits for."""
+        """Resume the effects that a universe that was just loaded still waits for."""
         for requested in universe.pending_music.values():
             self._jobs.begin(requested)
         self._endless.resume(universe.id, universe.endless)
         self._auditing.resume(universe)
 
     def concern(self, events: Sequence[LogEvent]) -> bool:
-        """Whether any of the events asks for something: most records have none that does."""
+        """Whether any of the events has effects: most records have none that does."""
         for event in events:  # noqa: SIM110 -- any() takes a generator for each record
             if isinstance(event, _ASKING):
                 return True
         return False
 
     async def prepare(self, universe_id: str, events: Sequence[LogEvent]) -> None:
-        """Note what has to be done after the events are stored, whoever is left to do it."""
+        """Note what is to be done once the events are stored, so that any replica can finish it."""
         if any(isinstance(event, CHANGES_LISTING) for event in events):
             try:
                 self._noted[universe_id] = await self._listing.unsettle(universe_id)
@@ -101,10 +101,10 @@ class Effects:
     async def carry_out(
         self, universe_id: str, known: Loaded, events: Sequence[LogEvent]
     ) -> Coverage | None:
-        """Do what the events ask for, before their requests are answered.
+        """Carry out the effects of stored events, before their requests are answered.
 
-        Return what is stored of the universe besides its log, where that has changed. The audit
-        log is written later: nobody waits for it.
+        Return what is stored of the universe besides its log, if that has changed. The audit log is
+        written later: no request waits for it.
         """
         self._auditing.note(universe_id, events)
         after = known.universe
@@ -121,16 +121,16 @@ class Effects:
         if after is not None and any(isinstance(event, MusicStarted) for event in events):
             self._endless.resume(universe_id, after.endless)
         if after is not None and any(isinstance(event, UniverseDeleted) for event in events):
-            # Who deletes one may create one at once.
+            # A user who deletes a universe may create another at once.
             await self._count_no_more(after)
         return await self._begin_anew(universe_id, known) if forgets_history(events) else None
 
     async def settle_listing(
         self, universe_id: str, universe: Universe | None, *, noted_at: int | None = None
     ) -> None:
-        """Have the listing show of a universe what it says of itself.
+        """Make the listing's entries of a universe what its log says.
 
-        What fails here is tried again in the background: it is noted.
+        A failure is logged; the note remains, so it is tried again in the background.
         """
         for _ in range(LISTING_ATTEMPTS):
             try:
@@ -143,7 +143,7 @@ class Effects:
         self._unlisted(universe_id, failure)
 
     async def keep_settling(self) -> None:
-        """Finish for ever what replicas left undone that are gone, or could not do."""
+        """Finish, until cancelled, listing changes that dead or failing replicas left undone."""
         known: dict[str, int] = {}
         while True:
             await asyncio.sleep(SETTLING_INTERVAL_S)
@@ -152,7 +152,7 @@ class Effects:
                     each.universe_id: each.noted_at for each in await self._listing.unsettled()
                 }
                 for universe_id, noted_at in noted.items():
-                    # Noted just now: its owner is at it.
+                    # It was noted just now: its owner is finishing it.
                     if known.get(universe_id) == noted_at:
                         loaded, _ = await self._journal.load(universe_id)
                         await self.settle_listing(universe_id, loaded.universe, noted_at=noted_at)
@@ -162,7 +162,7 @@ class Effects:
                 self._log.warning("listing_not_settled", reason=f"{type(error).__name__}: {error}")
 
     async def snapshot(self, universe_id: str, loaded: Loaded) -> Coverage | None:
-        """Store a snapshot; without it, loading reads more, and the log grows to its bound."""
+        """Store a snapshot. Without one, loading reads more, and the log grows to its bound."""
         try:
             saved = await self._journal.save_snapshot(universe_id, loaded)
         except (BusUnavailable, StreamFull, MessageTooLarge) as error:
@@ -177,7 +177,7 @@ class Effects:
         return saved
 
     async def make_room(self, universe_id: str, loaded: Loaded) -> Coverage | None:
-        """Discard covered history of a log that can take no more."""
+        """Discard the history that a snapshot covers, for a log that is full."""
         try:
             coverage = await self._journal.make_room(universe_id, loaded)
         except (BusUnavailable, StreamFull) as error:
@@ -187,8 +187,8 @@ class Effects:
         return coverage
 
     async def erase(self, universe_id: str, loaded: Loaded) -> None:
-        """Remove what is left of a deleted universe; if it fails, the next loading does it."""
-        # It is the log that tells what the audit log lacks.
+        """Remove what is left of a deleted universe. If that fails, the next load repeats it."""
+        # The log must stay until the audit log has its entries.
         await self._auditing.settled(universe_id)
         try:
             if loaded.universe is not None:
@@ -198,7 +198,7 @@ class Effects:
             self._log.warning("universe_not_erased", universe=universe_id)
 
     async def _begin_anew(self, universe_id: str, known: Loaded) -> Coverage | None:
-        """Keep nothing of a log below its end; what fails here is seen by whoever asked for it."""
+        """Remove all records of a log below its end; a failure is reported to the requester."""
         try:
             return await self._journal.make_room(universe_id, known)
         except (BusUnavailable, StreamFull) as error:
@@ -206,19 +206,19 @@ class Effects:
             return None
 
     def _unlisted(self, universe_id: str, error: Exception) -> None:
-        # The universe is what its log says; only finding it in a listing may fail.
+        # The universe itself is stored in its log; only its listing may fail here.
         self._unsettled.inc()
         self._log.error(
             "listing_not_updated", universe=universe_id, reason=f"{type(error).__name__}: {error}"
         )
 
     async def _count_for_another(self, universe_id: str, change: OwnerChanged) -> None:
-        # Of two changes in a row, the second may have found the first one not counted yet.
+        # The second of two changes in a row may have run before the first was counted.
         with suppress(BusUnavailable):
             await self._quotas.release(change.former_owner, universe_id)
             await self._quotas.reserve(change.owner, universe_id)
 
     async def _count_no_more(self, universe: Universe) -> None:
-        # What fails here is done when what is left of the universe is removed.
+        # A failure here is repaired when the rest of the universe is removed.
         with suppress(BusUnavailable):
             await self._quotas.release(universe.owner, universe.id)

@@ -1,7 +1,7 @@
-"""Announcing how far universes have come, since silence on the bus proves nothing.
+"""Announces the ends of universes' logs, since silence on the bus proves nothing.
 
-The broker republishes what it stored at most once, and not at all if it dies in between. So
-owners say where the logs that changed end, and gateways compare that with what they heard.
+The broker republishes a stored record at most once, and not at all if it dies in between. So
+owners announce where changed logs end, and gateways compare that with what they received.
 """
 
 import asyncio
@@ -12,21 +12,21 @@ from harmonic_protocol import subjects
 from harmonic_protocol.internal import Heads
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 
-#: How often heads are announced of universes that changed.
+#: Seconds between two announcements of the universes that changed.
 INTERVAL_S = 0.5
 #: Universes in one announcement: some 100 bytes each, far below the broker's bound.
 MAX_PER_MESSAGE = 2000
-#: What was announced is kept for so long at least, since it may take that long until a broker
-#: that did not pass it on any more is given up.
+#: Seconds for which announcements are kept, to be repeated. A broker that no longer delivers may be
+#: given up only after that time.
 KEPT_S = 20.0
 
 
-#: The position of a log's end, and the id of the record there, empty if it is not known.
+#: The position of a log's end, and the id of the record there; empty if it is not known.
 Head: TypeAlias = tuple[int, str]
 
 
 class HeadAnnouncements:
-    """What this replica has to say about the logs that it appended to."""
+    """The announcements of this replica about the logs that it appended to."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -36,11 +36,11 @@ class HeadAnnouncements:
         self._kept_until = 0.0
 
     def changed(self, universe_id: str, position: int, record_id: str = "") -> None:
-        """A log ends at ``position`` now, with that record; announced with the next ones."""
+        """Note that a log now ends at ``position``, with that record, for the next announcement."""
         self._changed[universe_id] = (position, record_id)
 
     def announce(self) -> None:
-        """Say it all; what cannot be said now is said next time."""
+        """Announce all noted ends; keep for the next time what cannot be sent now."""
         self._forget()
         while self._changed:
             part = dict(list(self._changed.items())[:MAX_PER_MESSAGE])
@@ -53,7 +53,7 @@ class HeadAnnouncements:
                 del self._changed[universe_id]
 
     def announce_again(self) -> None:
-        """Say once more what was said lately: the broker that was lost may have kept it."""
+        """Repeat the recent announcements: the broker that was lost may not have delivered them."""
         self._changed = {**self._said_before, **self._said, **self._changed}
         self.announce()
 

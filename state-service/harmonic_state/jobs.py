@@ -1,4 +1,4 @@
-"""Requested pieces: their jobs are published, and their time is watched."""
+"""Requested pieces: publishes their jobs, and watches their deadlines."""
 
 from collections.abc import Callable
 
@@ -29,12 +29,12 @@ class MusicJobs:
         self._on_overdue: list[Callable[[MusicRequested], None]] = []
 
     def on_overdue(self, callback: Callable[[MusicRequested], None]) -> None:
-        """Call ``callback`` when the time of a piece is over, whether it has come or not."""
+        """Call ``callback`` at the deadline of each piece, whether it was made or not."""
         self._on_overdue.append(callback)
 
     def begin(self, requested: MusicRequested) -> None:
-        """Have a piece made, and watch its time; a repeated job is recognised by its id."""
-        # No replica's clock makes anybody wait longer.
+        """Have a piece made, and watch its deadline; the broker drops a repeated job by its id."""
+        # Bounded here too: the clock of another replica must not make the requester wait longer.
         left_ms = min(requested.job.deadline_ms - milliseconds(self._clock.now()), MUSIC_TIMEOUT_MS)
         self._timers.after(max(left_ms, 0) / 1000, lambda: self._overdue(requested))
         if left_ms > 0:
@@ -50,5 +50,5 @@ class MusicJobs:
                 subjects.JOBS_SUBJECT, requested.job.to_json(), timeout_s=JOB_TIMEOUT_S
             )
         except (BusUnavailable, StreamFull):
-            # The requester gets an error when the piece is overdue.
+            # The requester gets an error at the deadline.
             self._log.warning("job_not_published", request=requested.job.request_id)

@@ -1,8 +1,9 @@
 """The only reader and writer of the universes' logs and snapshots.
 
-A universe's log is one subject, and an append names the position that it follows: two owners
-at once cannot both succeed. Positions are the stream's sequences. A log is trimmed only below
-a snapshot that is stored; while none can be, it grows to its bound, and then refuses more.
+A universe's log is one subject, and an append names the position that it follows: of two owners
+that append at once, one fails. Positions are the stream's sequences. A log is trimmed only below a
+stored snapshot. While no snapshot can be stored, the log grows up to its bound, and then refuses
+more.
 """
 
 import asyncio
@@ -32,20 +33,20 @@ from harmonic_state.settings import StateSettings
 from harmonic_state.skipping import SkippedMessages
 from harmonic_state.snapshots import Snapshot, encode_snapshot, read_snapshot
 
-#: A log is read in parts of so many records.
+#: Records of a log that are read in one call.
 READ_RECORDS = 500
-#: What one record may take: below the broker's default bound of a message, headers included.
+#: Bytes of one record at most: below the broker's default limit of a message, headers included.
 MAX_RECORD_BYTES = 900_000
-#: For how long an append of unknown outcome is tried again at the same position: a stream whose
-#: leader is gone has another after 4 to 9 s.
+#: Seconds for which an append of unknown outcome is repeated at the same position: a stream that
+#: lost its leader has another one after 4 to 9 s.
 RESOLVING_S = 15.0
 RESOLVING_PAUSE_S = 0.1
-#: What stands for a message that is no record.
+#: The payload that stands for a message that is no record.
 NOTHING = encode_record("", "1970-01-01T00:00:00.000Z", ())
 
 
 class Conflict(Exception):
-    """The log holds records that the writer had not seen: read them, and decide again."""
+    """The log holds records that the writer has not seen: read them, and decide again."""
 
 
 class RecordTooLarge(Exception):
@@ -53,10 +54,10 @@ class RecordTooLarge(Exception):
 
 
 class Journal:
-    """Loading universes and appending to their logs; each record has an id of its own.
+    """Loads universes and appends to their logs; each record has an id of its own.
 
-    A message that no state service has stored stands for a record without events.
-    ``restored_ends`` are where streams ended in the backup that they were restored from.
+    A message that no state service has stored counts as a record without events. ``restored_ends``
+    are the sequences at which streams ended in the backup that they were restored from.
     """
 
     def __init__(
@@ -76,9 +77,9 @@ class Journal:
     async def load(
         self, universe_id: str, known: Loaded | None = None
     ) -> tuple[Loaded, list[RecentRecord]]:
-        """The universe by its latest snapshot, or what is ``known`` if newer, and records after it.
+        """The latest snapshot, or ``known`` if that is newer, with the records after it applied.
 
-        Raise as :meth:`advance`.
+        Also return these records. Raise like :meth:`advance`.
         """
         stored = await self.snapshot(universe_id)
         newest = stored if known is None or stored.position > known.position else known
@@ -93,12 +94,12 @@ class Journal:
     ) -> tuple[Loaded, list[RecentRecord]]:
         """``known``, brought up to the end of the log, and the records in between.
 
-        Where the log is ``contended``, there should be some. If there are none, and the broker
-        cannot read the log's last message, it is damaged.
+        With ``contended``, there should be records in between. If there are none, and the broker
+        cannot read the log's last message, the log is damaged.
 
-        Where other owners trimmed what was not heard of here, their snapshot takes its place. Where
-        the log continues neither, it is brought to its real end, and has no records in between.
-        Raise :class:`UniverseLost` if nothing is known to go on with.
+        If other owners trimmed records that were not read here, their snapshot replaces ``known``.
+        If the log continues neither, the result is what is known, at the log's real end, without
+        records in between. Raise :class:`UniverseLost` if nothing is known of the universe.
         """
         records = await self.records(universe_id, after_position=max(0, known.position - 1))
         loaded = continued(known, records)
@@ -127,7 +128,7 @@ class Journal:
     ) -> list[RecentRecord]:
         """All records of a log above a position, as far as they are kept.
 
-        Those after the second are read until they have ``enough_bytes``, or some more.
+        After the second one, reading stops once they have about ``enough_bytes``.
         """
         found: list[RecentRecord] = []
         size_bytes, at_once = 0, at_once or READ_RECORDS
@@ -147,7 +148,7 @@ class Journal:
             after_position = part[-1].sequence
 
     async def newest(self, universe_ids: Sequence[str]) -> dict[str, RecentRecord]:
-        """The last records of many logs at once; a replica may be a little behind."""
+        """The last records of many logs, in one call; the answering replica may be a bit behind."""
         by_stream: dict[str, dict[str, str]] = {}
         for universe_id in universe_ids:
             stream = by_stream.setdefault(subjects.log_stream_of(universe_id), {})
@@ -159,9 +160,9 @@ class Journal:
         return found
 
     async def confirm(self, universe_id: str, position: int) -> int:
-        """``position``, if the log ends there as the stream's leader knows it.
+        """``position``, if the stream's leader says that the log ends there.
 
-        Raise :class:`Conflict` if it goes on: what was decided there may be out of date.
+        Raise :class:`Conflict` if the log goes on: a decision made there may be out of date.
         """
         end = await self.end(universe_id)
         if (end.position if end is not None else 0) != position:
@@ -169,13 +170,13 @@ class Journal:
         return position
 
     async def end(self, universe_id: str) -> RecentRecord | None:
-        """The last record of a log, as the stream's leader knows it; ``None`` if it is empty."""
+        """The last record of a log, from the stream's leader; ``None`` if the log is empty."""
         stream = subjects.log_stream_of(universe_id)
         stored = await self._streams.last(stream, subjects.log(universe_id))
         return self._record(stored) if stored is not None else None
 
     def _record(self, stored: Stored, previous: int = 0) -> RecentRecord:
-        """A stored message as the record that it is; ``previous`` is the position before it."""
+        """A stored message as a record; ``previous`` is the position before it."""
         if stored.is_placed:
             return RecentRecord(stored.sequence, stored.previous or 0, stored.payload)
         self._skipped.foreign("record", stored)
@@ -193,7 +194,7 @@ class Journal:
     ) -> Draft:
         """The record that is to follow ``position``; raise :class:`RecordTooLarge`.
 
-        ``after`` is the id of the record there, if it is known; ``headers`` are stored with it.
+        ``after`` is the id of the record at ``position``, if known; ``headers`` are stored with it.
         """
         record_id = self._next_record_id()
         payload = encode_record(record_id, at, events, after=after)
@@ -203,7 +204,7 @@ class Journal:
         return Draft(universe_id, record_id, position, payload, headers, resolved_by_s)
 
     def begin_append(self, draft: Draft, on_outcome: Callable[[int | Exception], None]) -> None:
-        """Store a record in one attempt: its position, or what :meth:`complete` goes on from."""
+        """Try once to store a record; report its position, or an error for :meth:`complete`."""
         self._streams.begin_append(
             subjects.log(draft.universe_id),
             draft.payload,
@@ -223,22 +224,21 @@ class Journal:
         after: str = "",
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> tuple[RecentRecord, bool]:
-        """Store one record right after ``position``: as :meth:`draft` and :meth:`complete`."""
+        """Store one record right after ``position``: :meth:`draft`, then :meth:`complete`."""
         draft = self.draft(universe_id, at, events, position, after=after, headers=headers)
         return await self.complete(draft)
 
     async def complete(
         self, draft: Draft, begun: Exception | None = None
     ) -> tuple[RecentRecord, bool]:
-        """Store a record; and whether its fate was unknown for a time.
+        """Store a record; return it, and whether its outcome was unknown for a time.
 
-        ``begun`` is what came of an attempt before, if there was one.
+        ``begun`` is the error of an earlier attempt, if there was one.
 
-        Raise :class:`Conflict` if the log goes on after ``position`` with another record,
-        :class:`AppendUnknown` if the outcome could not be learnt in time, and
-        :class:`BusUnavailable` and :class:`StreamFull` if nothing was stored. An append without
-        an answer may still be stored later: only the same append again tells, as it either
-        succeeds or finds its place taken.
+        Raise :class:`Conflict` if another record follows ``position``, :class:`AppendUnknown` if
+        the outcome could not be learnt in time, and :class:`BusUnavailable` or
+        :class:`StreamFull` if nothing was stored. An append without an answer may still be stored
+        later. Only repeating the same append tells: it succeeds, or finds its position taken.
         """
         loop = asyncio.get_running_loop()
         unknown: AppendUnknown | None = None
@@ -256,7 +256,7 @@ class Journal:
                 if unknown is None:
                     if not draft.may_begin or await self.end(draft.universe_id) is not None:
                         raise Conflict from wrong
-                    # The broker cannot read the log's last message, and takes it for empty.
+                    # The broker cannot read the log's last message, and so takes the log for empty.
                     draft, begun = replace(draft, position=0), None
                     continue
                 with suppress(BusUnavailable):
@@ -265,7 +265,7 @@ class Journal:
             except AppendUnknown as outcome:
                 unknown = outcome
             except (BusUnavailable, StreamFull):
-                # This attempt stored nothing. Of the one before, that says nothing.
+                # This attempt stored nothing. An earlier one still may have.
                 if unknown is None:
                     raise
             else:
@@ -282,14 +282,14 @@ class Journal:
         raise Conflict
 
     async def save_snapshot(self, universe_id: str, loaded: Loaded) -> Coverage:
-        """Store a snapshot, and trim the log below the oldest one that history is kept from.
+        """Store a snapshot, and trim the log below the oldest snapshot that history is kept from.
 
-        Another owner's snapshot is never replaced by one that does not know of it: then, the
-        result is what is stored instead.
+        A snapshot of another owner is never replaced by one that does not include it. In that case,
+        return what is stored instead.
         """
         if loaded.universe is None or loaded.position in loaded.coverage.marks[-1:]:
             return loaded.coverage
-        # A mark above the log's end is of a log that has lost it.
+        # A mark above the log's end belongs to records that the log has lost.
         marks = (*(m for m in loaded.coverage.marks if m < loaded.position), loaded.position)
         kept = marks[-self._settings.history_snapshots :]
         snapshot = Snapshot(loaded.position, loaded.universe, kept, loaded.record_id)
@@ -309,19 +309,19 @@ class Journal:
                     return stored.coverage
                 if stored.coverage.sequence == sequence:
                     raise BusUnavailable("the snapshot's place is contended for") from None
-                # An older one, or none: the stream has lost this universe's latest.
+                # It is an older one, or none: the stream has lost this universe's latest snapshot.
                 sequence = stored.coverage.sequence
             else:
                 break
         if len(marks) > len(kept):
-            # The record at the mark stays: it may be the log's end, which the next append follows.
+            # The record at the mark stays: it may be the log's end, which the next append names.
             await self._trim(universe_id, kept[0] - 1)
         return Coverage(sequence, kept)
 
     async def make_room(self, universe_id: str, loaded: Loaded) -> Coverage:
-        """Discard the history that a snapshot covers, since the log can take no more.
+        """Discard the history that a snapshot covers, since the log is full.
 
-        A new snapshot is stored for that, where it can be.
+        A new snapshot is stored for that, if possible.
         """
         coverage = loaded.coverage
         with suppress(BusUnavailable, StreamFull, MessageTooLarge):
@@ -332,9 +332,9 @@ class Journal:
         return replace(coverage, marks=newest)
 
     async def erase(self, universe_id: str, loaded: Loaded) -> None:
-        """Leave nothing of a deleted universe but its tombstone; may be done again."""
+        """Remove everything of a deleted universe except its tombstone; may be repeated."""
         await self.save_snapshot(universe_id, loaded)
-        # The tombstone itself stays: its position is what a late writer would have to know.
+        # The tombstone stays: a late writer would have to name its position.
         await self._trim(universe_id, loaded.position - 1)
         for subject in subjects.pieces(universe_id):
             await self._streams.purge(subjects.NOTES_STREAM, subject)
@@ -345,6 +345,6 @@ class Journal:
 
 
 def _go_on_from(begun: Exception | None) -> None:
-    """Take what came of an attempt as if it came now; where it was put off, it is made again."""
+    """Raise the error of an earlier attempt as if it came now; return if it is to be made again."""
     if begun is not None and not isinstance(begun, AppendContended):
         raise begun

@@ -1,8 +1,8 @@
-"""Whether a log continues what is known of it, and what to go on with where it does not. Pure.
+"""Whether a log continues what is known of it, and how to go on where it does not. Pure.
 
-A log may lose its end (a power failure, a restored backup), its middle (a flipped byte), or all.
-What is known of it, from a snapshot or in memory, is then the truth, together with whatever the
-log still holds that is newer. The log goes on after its real end.
+A log may lose its end (a power failure, a restored backup), its middle (a flipped byte), or all of
+its records. Then the universe is what was known of it, from a snapshot or from memory, plus all
+newer records that the log still holds. The log goes on after its real end.
 """
 
 from collections.abc import Sequence
@@ -22,9 +22,10 @@ class UniverseLost(Exception):
 
 
 def continued(known: Loaded, records: Sequence[RecentRecord]) -> Loaded | None:
-    """``known`` and what follows it; ``None`` if the log does not continue it without a hole.
+    """``known`` with the records that follow it; ``None`` if the log does not continue it.
 
-    ``records`` are those from ``known.position`` on, that one included, to the log's end.
+    ``records`` are all from ``known.position`` on, with the record there, to the log's end. Between
+    them and ``known``, no record may be missing.
     """
     rest = after(known.position, known.record_id, records)
     if rest is None:
@@ -49,9 +50,9 @@ def after(
     records: Sequence[RecentRecord],
     mark: int | None = None,
 ) -> Sequence[RecentRecord] | None:
-    """Those of ``records`` that follow a record; ``None`` if they do not follow that one.
+    """Those of ``records`` that follow a given record; ``None`` if they do not follow it.
 
-    ``records`` are those from ``position`` on. Without a ``record_id`` or ``mark`` only the
+    ``records`` are those from ``position`` on. Without a ``record_id`` or ``mark``, only the
     position counts.
     """
     if not position:
@@ -60,7 +61,7 @@ def after(
         return None
     first = records[0]
     if first.position != position:
-        # The record itself is trimmed; the one that follows it may name it.
+        # The record itself is trimmed; the one after it may name it.
         decoded = _decoded(first)
         named = decoded.after if decoded is not None else ""
         is_same = not named or is_named(named, record_id, mark)
@@ -69,7 +70,7 @@ def after(
 
 
 def is_record(record: RecentRecord, record_id: str, mark: int | None = None) -> bool:
-    """Whether a record has this id and this mark, as far as they are given."""
+    """Whether a record has this id and this mark; what is not given matches."""
     if not record_id and mark is None:
         return True
     own_id = record.id
@@ -80,12 +81,12 @@ def is_record(record: RecentRecord, record_id: str, mark: int | None = None) -> 
 
 
 def is_named(own_id: str, record_id: str, mark: int | None) -> bool:
-    """Whether an id is this one and has this mark, as far as they are given."""
+    """Whether an id is this one and has this mark; what is not given matches."""
     return record_id in {"", own_id} and mark in {None, record_mark(own_id)}
 
 
 def mended(known: Loaded, records: Sequence[RecentRecord]) -> Loaded:
-    """``known`` with whatever the whole log holds that is newer, at the log's real end.
+    """``known`` with all newer records of the whole log, at the log's real end.
 
     Raise :class:`UniverseLost` if nothing is left of the universe.
     """
@@ -102,7 +103,7 @@ def mended(known: Loaded, records: Sequence[RecentRecord]) -> Loaded:
     if universe is None:
         raise UniverseLost
     end = records[-1].position if records else 0
-    # Older marks say nothing of a log that has other records at their positions.
+    # Older marks are void in a log that has other records at their positions.
     coverage = replace(known.coverage, marks=())
     return Loaded(universe, end, coverage, record_id, is_damaged=True)
 
@@ -110,7 +111,7 @@ def mended(known: Loaded, records: Sequence[RecentRecord]) -> Loaded:
 def cut_off(loaded: Loaded, end: int) -> bool:
     """Whether a log was restored from a backup and nothing was stored since.
 
-    Its stream ended at ``end`` there, 0 if it was not restored. Records that followed may have
+    Its stream ended at ``end`` in the backup, 0 if it was not restored. Records after that may have
     been seen, and are lost.
     """
     universe = loaded.universe

@@ -1,10 +1,10 @@
-"""The index of universes: who finds which, one entry per universe and audience.
+"""The index of universes: which user finds which, one entry per universe and audience.
 
-An entry's place in the listing is its stream sequence, so a cursor is a sequence, and a
-universe whose settings change moves to the end.
+An entry's place in the listing is its stream sequence. So a cursor is a sequence, and a universe
+whose settings change moves to the end.
 
-A universe whose entries are about to change is noted as unsettled before its log says so, and
-until they are changed: whatever dies in between, somebody finishes it.
+A universe is noted as unsettled before its log changes, and until its entries are changed too.
+If a replica dies in between, another one finishes the change.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ from harmonic_state.lineage import UniverseLost
 from harmonic_state.skipping import SkippedMessages
 
 INDEX_TIMEOUT_S = 2.0
-#: Universes that are settled in one go.
+#: Universes that are settled in one call.
 MAX_UNSETTLED = 100
 #: More entries than any universe has.
 MAX_ENTRIES = MAX_MEMBERS + 10
-#: The events after which a universe may stand differently in the listing.
+#: The events that may change a universe's entries in the listing.
 CHANGES_LISTING = (
     UniverseCreated,
     SettingsChanged,
@@ -46,7 +46,7 @@ CHANGES_LISTING = (
 
 
 def entries(universe: Universe | None) -> Mapping[str, UniverseSummary]:
-    """The listing's entries of a universe, by subject: public, or for each who may see it."""
+    """The listing's entries of a universe, by subject: one public, or one for each user."""
     if universe is None or universe.deleted:
         return {}
     audiences = (
@@ -60,26 +60,26 @@ def entries(universe: Universe | None) -> Mapping[str, UniverseSummary]:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """A universe whose entries may not be what its log says, and where that is noted."""
+    """A universe whose entries may differ from its log, and the position of that note."""
 
     universe_id: str
     noted_at: int
 
 
 class Listing:
-    """Keeping and reading the index."""
+    """Keeps and reads the index."""
 
     def __init__(self, streams: Streams, skipped: SkippedMessages) -> None:
         self._streams = streams
         self._skipped = skipped
 
     async def unsettle(self, universe_id: str) -> int:
-        """Note that a universe's entries may soon not be what its log says; where it is noted."""
+        """Note that a universe's entries may soon differ from its log; the note's position."""
         subject = subjects.index(subjects.UNSETTLED, universe_id)
         return await self._streams.append(subject, b"{}", timeout_s=INDEX_TIMEOUT_S)
 
     async def unsettled(self) -> list[Unsettled]:
-        """Universes that were noted, the first ones."""
+        """The oldest notes of unsettled universes."""
         noted = await self._streams.latest(
             subjects.INDEX_STREAM, subjects.index_of(subjects.UNSETTLED), limit=MAX_UNSETTLED
         )
@@ -88,12 +88,12 @@ class Listing:
     async def settle(
         self, universe_id: str, universe: Universe | None, *, noted_at: int | None = None
     ) -> bool:
-        """Make a universe's entries what it says; whether any were not.
+        """Make a universe's entries match it; return whether any did not.
 
-        ``noted_at`` is where it was noted: one noted again is not settled by this. Raise
-        :class:`BusUnavailable` where a replica of the stream was asked that does not know of it,
-        and :class:`UniverseLost` for a universe that is listed, and of which nothing else is left:
-        what is deleted leaves a tombstone.
+        ``noted_at`` is the position of its note. If the universe was noted again since, the newer
+        note stays. Raise :class:`BusUnavailable` if the replica of the stream that answered does
+        not have the note yet, and :class:`UniverseLost` for a listed universe of which nothing
+        else is left, not even the tombstone of a deletion.
         """
         found = await self._streams.latest(
             subjects.INDEX_STREAM, subjects.index("*", universe_id), limit=MAX_ENTRIES
@@ -106,7 +106,7 @@ class Listing:
         if universe is None and old:
             raise UniverseLost
         new = {subject: summary.to_json() for subject, summary in entries(universe).items()}
-        # What nobody may see goes first.
+        # Entries that nobody may see are removed first.
         for subject in old.keys() - new.keys():
             await self._streams.purge(subjects.INDEX_STREAM, subject)
         for subject, payload in new.items():
@@ -119,7 +119,7 @@ class Listing:
         return old != new
 
     async def page(self, user_id: str, *, cursor: int, limit: int) -> UniversePage:
-        """What the user may see after ``cursor``, at most ``limit`` entries."""
+        """The universes after ``cursor`` that the user may see, at most ``limit`` entries."""
         found = await asyncio.gather(
             *(
                 self._streams.read(
@@ -139,7 +139,7 @@ class Listing:
         )
 
     def _summary(self, entry: Stored) -> UniverseSummary | None:
-        """An entry's universe; ``None`` for what is none, which concerns nobody else."""
+        """An entry's universe; ``None`` for a message that is no entry, which is skipped."""
         if entry.is_answer:
             self._skipped.foreign("listing", entry)
             return None

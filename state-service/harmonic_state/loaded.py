@@ -1,4 +1,4 @@
-"""A universe as an owner has it in memory, and what of it is stored besides its log."""
+"""A universe as an owner has it in memory, and what is stored of it besides its log."""
 
 from harmonic_protocol.value import value
 from harmonic_state.domain.universe import Universe
@@ -8,8 +8,8 @@ from harmonic_state.domain.universe import Universe
 class Coverage:
     """What is stored of a universe besides its log.
 
-    ``sequence`` is where the latest snapshot stands in its own stream, 0 if there is none;
-    ``marks`` are the positions of the log of the latest snapshots, oldest first.
+    ``sequence`` is the latest snapshot's sequence in the snapshots' stream, 0 if there is none.
+    ``marks`` are the log positions of the latest snapshots, oldest first.
     """
 
     sequence: int = 0
@@ -18,9 +18,9 @@ class Coverage:
 
 @value
 class Loaded:
-    """A universe as of a position of its log; ``None`` at position 0: there is none.
+    """A universe at a position of its log; ``None`` at position 0, before its creation.
 
-    ``record_id`` is that of the record there, empty if it is not known. ``is_damaged`` says that
+    ``record_id`` is the id of the record there, empty if it is not known. ``is_damaged`` says that
     the log has lost records, and that nothing was stored since.
     """
 
@@ -31,5 +31,5 @@ class Loaded:
     is_damaged: bool = False
 
     def then(self, universe: Universe | None, position: int, record_id: str = "") -> "Loaded":
-        """The same universe, later."""
+        """The universe at a later position."""
         return Loaded(universe, position, self.coverage, record_id)

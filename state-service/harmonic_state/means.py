@@ -1,4 +1,4 @@
-"""What all universes of a replica work with."""
+"""What all universes of a replica share: settings, clock, journal, and the rest."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from harmonic_state.pending import PendingRequest
 from harmonic_state.settings import StateSettings
 from harmonic_state.witnesses import Witnesses
 
-#: How long what an owner asks of itself may wait.
+#: Seconds that an owner's own requests may wait.
 OWN_REQUEST_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What all universes work with."""
+    """What all universes of a replica share."""
 
     journal: Journal
     effects: Effects
@@ -49,7 +49,7 @@ class Means:
         seen_position: int = 0,
         trace: RequestTrace = NO_TRACE,
     ) -> PendingRequest:
-        """A request whose caller waits ``within_s`` seconds from now on."""
+        """A request whose caller waits ``within_s`` seconds from now."""
         deadline_s = self.clock.monotonic() + within_s
         drawn = ("", 0)
         if isinstance(request, GenerateMusic | StartMusic):
@@ -59,13 +59,13 @@ class Means:
         return PendingRequest(request, caller, deadline_s, reply, *drawn, trace, seen_position)
 
     def is_of_other_replica(self, record_id: str) -> bool:
-        """Whether a record is known to be one that another replica has appended."""
+        """Whether a record is known to be appended by another replica."""
         replica_id, _, number = record_id.rpartition(".")
         return number != "" and replica_id not in {"", self.settings.replica_id}
 
     def of_its_own(
         self, request: OwnRequest, reply: Callable[[Reply], None] = lambda _reply: None
     ) -> PendingRequest:
-        """A request that the owner makes itself."""
+        """A request that the owner itself makes."""
         nobody = Caller("", "")
         return self.pending(request, nobody, within_s=OWN_REQUEST_TIMEOUT_S, reply=reply)

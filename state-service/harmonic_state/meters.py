@@ -1,4 +1,4 @@
-"""What is counted over all universes, and logged where it may repeat without end."""
+"""Metrics over all universes, and log entries whose rate is bounded."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from harmonic_state.pending import PendingRequest
 from harmonic_state.refusals import BUSY
 from harmonic_state.steps import StepFailure
 
-#: How long requests are counted for the rate that is shown.
+#: Seconds over which requests are counted for the rate that is shown.
 RATE_WINDOW_S = 5.0
-#: What an append that stored nothing is counted as.
+#: The label by which an append that stored nothing is counted.
 _NOT_STORED = {
     StepFailure.UNAVAILABLE: "unavailable",
     StepFailure.OUTCOME_UNKNOWN: "unknown",
@@ -29,7 +29,7 @@ _NOT_STORED = {
 }
 
 
-#: What an operator may do about appends that do not succeed for long.
+#: What an operator may do about appends that fail for long.
 _HINTS = {
     StepFailure.OUTCOME_UNKNOWN: "the broker answers no append to this stream: look for its disk"
     " and its leader. A broker whose disk was full stores nothing until it is restarted, also"
@@ -39,7 +39,7 @@ _HINTS = {
 
 
 class Meters:
-    """What is counted over all universes, and logged where it may repeat without end."""
+    """Metrics over all universes, and log entries whose rate is bounded."""
 
     def __init__(self, metrics: Metrics, log: SampledLog) -> None:
         appends = metrics.counters(table.APPENDS)
@@ -59,7 +59,7 @@ class Meters:
         self._log = log
 
     def stored(self, events: Sequence[LogEvent], took_s: float) -> None:
-        """An append stored a record of these events."""
+        """Count an append that stored a record of these events."""
         self._stored.inc()
         for event in events:
             if isinstance(event, MusicFailed):
@@ -67,11 +67,11 @@ class Meters:
         self._append_seconds.observe(took_s)
 
     def conflicted(self) -> None:
-        """An append found that another owner had stored a record first."""
+        """Count an append that found another owner's record at its position."""
         self._conflicts.inc()
 
     def not_stored(self, failure: StepFailure, stream: str, error: Exception) -> None:
-        """An append to a log's stream stored nothing, as far as is known."""
+        """Count an append to a log's stream that stored nothing, as far as is known."""
         self._not_stored[failure].inc()
         hint = _HINTS.get(failure)
         if hint is not None:
@@ -84,7 +84,7 @@ class Meters:
             )
 
     def answered(self, pending: PendingRequest, reply: Reply) -> None:
-        """A request waits no more: count and log its reply, if it gives the request up."""
+        """A request waits no longer: count its reply, and log it if it gives the request up."""
         self.waiting -= 1
         error = reply.error
         if error is None:
@@ -106,9 +106,9 @@ class Meters:
 
 
 class RequestRates:
-    """How often universes are asked: those with most requests in the last whole window.
+    """The request rates of universes: those with the most requests in the last whole window.
 
-    No universe is named in a metric: only how many requests the busiest one has.
+    No metric names a universe: it has only the busiest one's rate.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -117,15 +117,15 @@ class RequestRates:
         metrics.gauge_from(table.BUSIEST_UNIVERSE, self._busiest)
 
     def count(self, universe_id: str) -> None:
-        """A universe is asked for something."""
+        """Count a request for a universe."""
         self._counts[universe_id] += 1
 
     def turn(self) -> None:
-        """The window is over; called every ``RATE_WINDOW_S``."""
+        """Begin a new window; called every ``RATE_WINDOW_S``."""
         self._before, self._counts = self._counts, Counter()
 
     def busiest(self, most: int) -> list[tuple[str, float]]:
-        """The universes with most requests, at most ``most``, with their requests a second."""
+        """The universes with the most requests, at most ``most``, with requests per second."""
         found = self._before.most_common(most)
         return [(universe_id, count / RATE_WINDOW_S) for universe_id, count in found]
 

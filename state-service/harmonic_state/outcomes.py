@@ -1,4 +1,4 @@
-"""What work on a universe leads to: it is done, and told as an event of the commit cycle."""
+"""Does work on a universe and reports its outcome, as an event of the commit cycle."""
 
 from typing import TypeAlias, assert_never
 
@@ -29,7 +29,7 @@ from harmonic_state.steps import (
     Work,
 )
 
-#: Work that is no append.
+#: Work other than appends.
 WorkAside: TypeAlias = Load | ReadOn | Confirm | MakeRoom | CarryOutEffects
 
 
@@ -50,7 +50,7 @@ async def outcome_of(
     draft: Draft | None = None,
     begun: Exception | None = None,
 ) -> Event:
-    """Do work. ``draft`` is an append's record, ``begun`` what came of one attempt to store it."""
+    """Do work. ``draft`` is an append's record, ``begun`` the error of one attempt to store it."""
     try:
         if isinstance(work, Append):
             return await _append(universe_id, means, work, draft, begun)
@@ -69,7 +69,7 @@ async def outcome_of(
         means.log.exception("universe_failed", universe=universe_id)
         if isinstance(work, CarryOutEffects):
             return EffectsDone()
-        # Nobody knows how far an append has come.
+        # An append may have been stored before it failed.
         sent = isinstance(work, Append)
         return Failed(StepFailure.OUTCOME_UNKNOWN if sent else StepFailure.BROKEN)
 
@@ -89,8 +89,8 @@ async def _carried_out(universe_id: str, means: Means, work: WorkAside) -> Event
             await effects.settle_listing(universe_id, loaded.universe)
             seen_position = 0
             if last is None and not is_witnessed:
-                # Members may have been sent more than the log still holds. Where something is in
-                # memory, it lacks of that at most a record of its own whose outcome is unknown.
+                # Members may have been sent more records than the log still holds. A universe in
+                # memory lacks at most one of these: a record of its own of unknown outcome.
                 seen_position = await means.witnesses.furthest(universe_id, loaded.universe)
             return Read(loaded, records, seen_position)
         case ReadOn(last):
@@ -127,7 +127,7 @@ async def _append(
 
 
 def report_stored(universe_id: str, means: Means, work: Append, began_s: float) -> None:
-    """Count an append that succeeded, and log the loss that its record tells of, if it does."""
+    """Count an append that succeeded, and log a loss that its record reports."""
     means.meters.stored(work.events, means.clock.monotonic() - began_s)
     for event in work.events:
         if isinstance(event, HistoryLost):

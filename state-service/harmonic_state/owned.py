@@ -1,4 +1,4 @@
-"""Drives the commit cycle of one universe: does its work, and tells it what came of that.
+"""Drives the commit cycle of one universe: does its work, and reports the outcomes to it.
 
 A task lives only while there is work that takes more than one answer of the broker.
 """
@@ -46,15 +46,15 @@ from harmonic_state.steps import (
 )
 from harmonic_state.waiting_line import WaitingLine
 
-#: How soon a universe whose last append may have been stored or not is looked at again.
+#: Seconds until a universe is read again whose last append may have been stored.
 LOOK_AGAIN_S = 1.0
-#: What a universe takes in memory, roughly: by itself, and for each of what it remembers.
+#: Bytes of a universe in memory, roughly: without content, and for each thing it remembers.
 UNIVERSE_BYTES = 6_000
 ENTRY_BYTES = 500
 
 
 class OwnedUniverse:
-    """A universe that this replica has at hand, and what waits for it."""
+    """A universe that this replica has in memory, and the requests that wait for it."""
 
     def __init__(self, universe_id: str, means: Means) -> None:
         self.universe_id = universe_id
@@ -69,7 +69,7 @@ class OwnedUniverse:
             ),
             packs_snapshots=settings.packs_snapshots,
         )
-        #: What came while nothing was being done, until the end of the turn of the loop.
+        #: What came while nothing was under way, until the end of this turn of the loop.
         self._arrived: list[PendingRequest] = []
         self._working = False
         self._finished = asyncio.Event()
@@ -78,22 +78,22 @@ class OwnedUniverse:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits or is being done."""
+        """Whether nothing waits or is under way."""
         return self._cycle.idle and not self._working and not self._arrived
 
     @property
     def universe(self) -> Universe | None:
-        """The universe as it was last known here; ``None`` also if it is not loaded."""
+        """The universe as last known here; ``None`` also if it is not loaded."""
         return self._cycle.known.universe if self._cycle.known else None
 
     @property
     def position(self) -> int | None:
-        """The end of the log as it was last known here, if it is."""
+        """The end of the log as last known here; ``None`` if it is not loaded."""
         return self._cycle.known.position if self._cycle.known else None
 
     @property
     def cost_bytes(self) -> int:
-        """What the universe takes in memory, roughly."""
+        """The bytes that the universe takes in memory, roughly."""
         universe = self.universe
         if universe is None:
             return UNIVERSE_BYTES
@@ -107,34 +107,34 @@ class OwnedUniverse:
         return UNIVERSE_BYTES + entries * ENTRY_BYTES + self._cycle.ring.bytes
 
     def submit(self, pending: PendingRequest) -> None:
-        """Queue a request; it is answered by its deadline, whatever happens."""
+        """Queue a request; it is answered by its deadline at the latest."""
         self._means.meters.waiting += 1
         if self._working and not self._arrived:
             self._tell(Submitted((pending,)))
             return
-        # What comes in one read of the bus is decided together: one record for all of it.
+        # Requests that arrive in one read of the bus are decided together, in one record.
         if not self._arrived:
             self._finished.clear()
             asyncio.get_running_loop().call_soon(self._submit_arrived)
         self._arrived.append(pending)
 
     def witness_loss(self) -> None:
-        """Gateways were sent records that the log does not hold any more."""
+        """Note that gateways were sent records that the log no longer holds."""
         self._tell(Witnessed())
 
     async def done(self) -> None:
-        """Wait until nothing is being done."""
+        """Wait until nothing is under way."""
         await self._finished.wait()
 
     def recent(self, after_position: int) -> list[RecentRecord] | None:
-        """The records above a position, if they are all in memory.
+        """The records above a position; ``None`` unless they are all in memory.
 
-        That there are none is for the log to say: another owner may have stored some.
+        That none are above it must be asked of the log: another owner may have stored some.
         """
         return self._cycle.ring.after(after_position) or None
 
     async def hand_over(self) -> None:
-        """Store a snapshot for whoever owns the universe next, if there is much to read else."""
+        """Store a snapshot for the universe's next owner, if it would have much to read without."""
         snapshots = self._cycle.snapshots
         if not snapshots.records:
             return
@@ -155,7 +155,7 @@ class OwnedUniverse:
             following = None
             for command in commands:
                 if isinstance(command, CarryOutEffects) and not self._concerns(command.events):
-                    # There is nothing to wait for: most records have no effects.
+                    # Nothing to wait for: most records have no effects.
                     following = EffectsDone()
                 else:
                     self._do(command)
@@ -163,7 +163,7 @@ class OwnedUniverse:
     def _do(self, command: Command) -> None:  # noqa: C901 -- the one table of what is done
         means = self._means
         match command:
-            # Those of every request first: each arm that does not match takes its time.
+            # Commands of every request first: each arm that does not match costs time.
             case Append() | Load() | ReadOn() | Confirm() | MakeRoom() | CarryOutEffects():
                 self._begin(command)
             case Answer(pending, reply):
@@ -199,7 +199,7 @@ class OwnedUniverse:
         self._go_on(Submitted(arrived))
 
     def _go_on(self, event: Event) -> None:
-        """Tell the cycle of an event, after which nothing more may be left to do."""
+        """Pass an event to the cycle, and report if nothing is left to do."""
         self._tell(event)
         if not self._working and not self._arrived:
             self._finished.set()
@@ -223,9 +223,9 @@ class OwnedUniverse:
         self._go_on(event)
 
     def _append_directly(self, work: Append) -> bool:
-        """Begin an append that needs no task, unless one is needed.
+        """Begin an append without a task; return whether that was possible.
 
-        Nearly all appends succeed at once. Whatever else comes of one, a task goes on from there.
+        Nearly all appends succeed at the first attempt. If this one fails, a task continues it.
         """
         means = self._means
         if self._concerns(work.events):
@@ -258,6 +258,6 @@ class OwnedUniverse:
 
 async def _look_again(owned: OwnedUniverse, means: Means) -> None:
     await asyncio.sleep(LOOK_AGAIN_S)
-    # Nobody's gateway: loading, and telling gateways where the log ends, is all that it does.
+    # No gateway has this name: the request only loads the universe and announces its log's end.
     request = ReleaseGateway(universe_id=owned.universe_id, gateway_id="")
     owned.submit(means.of_its_own(request))

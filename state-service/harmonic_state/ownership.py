@@ -1,4 +1,4 @@
-"""The universes at hand: one queue each, order inside, parallel outside, bounded in bytes."""
+"""The universes in memory, bounded in bytes: each handles its requests in order; all at once."""
 
 import asyncio
 from collections import OrderedDict
@@ -18,18 +18,18 @@ from harmonic_state.owned import OwnedUniverse
 from harmonic_state.pending import PendingRequest
 from harmonic_state.ring import RecentRecord
 
-#: Universes are adopted this many at a time, with a pause after.
+#: Universes that are adopted in a row, and the pause after them.
 ADOPTED_AT_ONCE = 25
 ADOPTION_PAUSE_S = 0.5
-#: Without a snapshot a next owner has more to read, but nothing is lost.
+#: Seconds for snapshots at a stop. Without one, a next owner has more to read; nothing is lost.
 HAND_OVER_TIMEOUT_S = 3.0
 SNAPSHOTS_AT_ONCE = 50
-#: Gateways may tell of so many universes that this replica did not know it owns.
+#: Universes waiting to be adopted at most: those that gateways named and this replica did not know.
 MAX_TO_ADOPT = 100_000
 
 
 class OwnedUniverses:
-    """The universes in memory; idle ones are evicted, the least used first, when space is short."""
+    """The universes in memory. Above the bound, the least recently used idle ones are evicted."""
 
     def __init__(self, means: Means, metrics: Metrics) -> None:
         self._means = means
@@ -51,7 +51,7 @@ class OwnedUniverses:
         self._evict()
 
     def expire(self, requested: MusicRequested) -> None:
-        """The time of a requested piece is over."""
+        """Handle the deadline of a requested piece."""
         job = requested.job
         request = ExpireMusic(universe_id=job.universe_id, request_id=job.request_id)
         self.ask_oneself(job.universe_id, request)
@@ -62,23 +62,23 @@ class OwnedUniverses:
         request: OwnRequest,
         reply: Callable[[Reply], None] = lambda _reply: None,
     ) -> None:
-        """Queue something that no caller waits for; ``reply`` is told what came of it."""
+        """Queue a request that the owner itself makes; ``reply`` takes its reply."""
         self.submit(universe_id, self._means.of_its_own(request, reply))
 
     def known(self, universe_id: str) -> Universe | None:
-        """A universe as it was last known here, if it is at hand."""
+        """A universe as last known here; ``None`` if it is not in memory."""
         owned = self._universes.get(universe_id)
         return owned.universe if owned is not None else None
 
     def recent(self, universe_id: str, after_position: int) -> list[RecentRecord] | None:
-        """The records of a log above a position, if they are all in memory."""
+        """The records of a log above a position; ``None`` unless they are all in memory."""
         owned = self._universes.get(universe_id)
         return owned.recent(after_position) if owned is not None else None
 
     def compare(self, positions: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:
-        """The ends of those logs that go on after ``positions``, and those not known here.
+        """The ends of those logs that go on after ``positions``, and the ids of unknown ones.
 
-        As far as is known here: another owner may have stored more.
+        Only as far as is known here: another owner may have stored more.
         """
         ahead: dict[str, int] = {}
         unknown: list[str] = []
@@ -91,11 +91,11 @@ class OwnedUniverses:
         return ahead, unknown
 
     def witness_loss(self, universe_id: str) -> None:
-        """Gateways were sent records of a log that it does not hold any more."""
+        """Note that gateways were sent records of a log that it no longer holds."""
         self._at_hand(universe_id).witness_loss()
 
     def busy(self, most: int) -> list[BusyUniverse]:
-        """The universes with the most requests, at most so many, the busiest first."""
+        """The universes with the most requests, at most ``most``, the busiest first."""
         return [
             BusyUniverse(
                 universe_id=universe_id,
@@ -107,25 +107,25 @@ class OwnedUniverses:
         ]
 
     def adopt(self, universe_ids: Iterable[str]) -> None:
-        """Members of these are watching: load them by and by, and see who is still there."""
+        """Queue universes with members to be loaded, which shows the members that are gone."""
         for universe_id in universe_ids:
             if len(self._to_adopt) < MAX_TO_ADOPT:
                 self._to_adopt[universe_id] = None
 
     async def keep_adopting(self) -> None:
-        """Load what was adopted, for ever, without haste."""
+        """Load adopted universes slowly, until cancelled."""
         while True:
             for universe_id in list(self._to_adopt)[:ADOPTED_AT_ONCE]:
                 del self._to_adopt[universe_id]
                 if self._position(universe_id) is None:
-                    # Nobody's gateway: loading is all that it does.
+                    # No gateway has this name: the request only loads the universe.
                     self.ask_oneself(
                         universe_id, ReleaseGateway(universe_id=universe_id, gateway_id="")
                     )
             await asyncio.sleep(ADOPTION_PAUSE_S)
 
     def release_lost_gateways(self, alive: frozenset[str]) -> None:
-        """Let the participants of gateways that are not ``alive`` leave the universes at hand."""
+        """Remove participants of gateways that are not ``alive`` from the universes in memory."""
         for owned in list(self._universes.values()):
             universe = owned.universe
             if universe is None or not universe.connections:
@@ -138,7 +138,7 @@ class OwnedUniverses:
                 )
 
     async def finish(self) -> None:
-        """Wait until nothing is being done; for a replica that takes no more requests."""
+        """Wait until nothing is under way; for a replica that takes no more requests."""
         await asyncio.gather(
             *(owned.done() for owned in self._universes.values() if not owned.idle)
         )

@@ -1,4 +1,4 @@
-"""Records of a log as they are told to gateways: as many as fit into one reply."""
+"""Parts of a log in replies to gateways: as many records as fit into one reply."""
 
 from collections.abc import Iterable
 
@@ -6,12 +6,12 @@ from harmonic_protocol.internal import LoggedRecord, LogPart
 from harmonic_protocol.log import Record
 from harmonic_state.ring import RecentRecord
 
-#: A part of a log in one reply: below the broker's bound of a message.
+#: Bytes of a log's records in one reply: below the broker's limit of a message.
 MAX_PART_BYTES = 512 * 1024
 
 
 def log_part(records: Iterable[RecentRecord]) -> LogPart:
-    """The first of ``records``, at least one; whether they are all is part of the answer."""
+    """The first of ``records``, at least one, and whether they are all of them."""
     part: list[LoggedRecord] = []
     size = 0
     for record in records:

@@ -12,8 +12,8 @@ class PendingRequest:
     """A request, and until when its caller waits for the reply.
 
     ``deadline_s`` is a time of this process's monotonic clock. ``fresh_id`` and ``fresh_seed`` are
-    for whatever the request makes: drawn once, however often it is decided. ``seen_position`` is
-    where its gateway is in the universe's log.
+    for what the request creates: drawn once, however often it is decided. ``seen_position`` is the
+    position of the universe's log that the request's gateway was sent.
     """
 
     request: UniverseRequest

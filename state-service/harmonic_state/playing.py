@@ -1,6 +1,6 @@
-"""Endless pieces: composers are asked for their bars, and the next ones are recorded in time.
+"""Endless pieces: asks composers for their bars, and has the next ones recorded in time.
 
-What is done when, the plans say (:mod:`harmonic_state.bar_plan`).
+The plans decide when: see :mod:`harmonic_state.bar_plan`.
 """
 
 import asyncio
@@ -33,16 +33,16 @@ from harmonic_state.bar_plan import (
 from harmonic_state.bar_questions import BarQuestions
 from harmonic_state.domain.universe import EndlessState, Universe
 
-#: Pieces that a replica keeps plans of; it is not told of more.
+#: Pieces that a replica keeps plans of; news of further ones is dropped.
 MAX_PLANS = 20_000
 _US_PER_S = 10**6
 
-#: Has a universe decide a request of the owner's own, and tells what came of it.
+#: Has a universe decide a request of the owner's own, and passes its reply on.
 Ask = Callable[[str, OwnRequest, Callable[[Reply], None]], None]
 
 
 class EndlessPieces:
-    """The plans of all pieces that this replica knows of, and the work that they ask for."""
+    """The plans of all pieces that this replica knows of, and the work that they require."""
 
     def __init__(
         self,
@@ -73,34 +73,34 @@ class EndlessPieces:
         self._unanswered = metrics.counter(table.COMPOSERS_UNANSWERED)
 
     async def drive(self, ask: Ask, known: Callable[[str], Universe | None]) -> None:
-        """Begin: ``ask`` has a universe decide, ``known`` is how it stands."""
+        """Start: ``ask`` has a universe decide a request, ``known`` returns it as known here."""
         self._ask, self._known = ask, known
         await self._questions.listen()
         await self._bus.subscribe(subjects.PLAYING, self._hear)
 
     def close(self) -> None:
-        """Do nothing more: other replicas go on."""
+        """Stop all work: other replicas continue the pieces."""
         self._ask = None
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
 
     def resume(self, universe_id: str, piece: EndlessState | None) -> None:
-        """A universe was loaded, or its piece has begun."""
+        """Note the piece of a universe that was loaded, or whose piece has begun."""
         if piece is not None:
             self._learn(universe_id, piece)
 
     def over(self, universe_id: str, stream_id: str) -> None:
-        """The piece of a universe has ended."""
+        """Note that the piece of a universe has ended, and tell the other replicas."""
         self._learn(universe_id, None)
-        # A replica that is not told looks at the log when the next bar would be due.
+        # A replica that is not told reads the log when the next bar would be due.
         self._tell(PieceGoesOn(universe_id=universe_id, stream_id=stream_id, bar=0))
 
     def _learn(self, universe_id: str, piece: EndlessState | None) -> None:
         plan = self._plan(universe_id)
         if plan is not None:
             plan.learned(piece)
-            # Not within the turn of whoever tells.
+            # In a later turn than the caller's.
             asyncio.get_running_loop().call_soon(self._go_on, universe_id)
 
     def _plan(self, universe_id: str) -> BarPlan | None:
@@ -127,7 +127,7 @@ class EndlessPieces:
         return rank(universe_id, replicas).index(self._replica_id)
 
     def _go_on(self, universe_id: str) -> None:
-        """Take the next step of a plan, if it is time."""
+        """Take the next step of a plan, if it is due."""
         plan, ask = self._plans.get(universe_id), self._ask
         timer = self._timers.pop(universe_id, None)
         if timer is not None:

@@ -1,8 +1,9 @@
 """How many universes a user may own: each is counted before it is created.
 
 A user's universes are one stored list, replaced by compare-and-set. So the bound holds exactly,
-however many creations come at once on however many replicas. What is counted but never created,
-since its replica died or its outcome stayed unknown, is found when it would be in the way.
+for any number of concurrent creations on any number of replicas. A universe may be counted and
+never created, if its replica died or the outcome stayed unknown. It is found and removed from the
+list when a creation would exceed the bound.
 """
 
 import asyncio
@@ -24,22 +25,22 @@ from harmonic_state import metrics as table
 from harmonic_state.journal import Conflict, Journal
 from harmonic_state.skipping import SkippedMessages
 
-#: How long a user's changes may take, however many contend for the list.
+#: Seconds that a user's changes may take, whatever the contention for the list.
 CHANGE_TIMEOUT_S = 2.0
-#: After so long, a universe that has no log yet will not get one: no request waits that long.
+#: Seconds after which a universe without a log will not get one: no request waits that long.
 CREATED_WITHIN_S = 60
 
-#: Users of whom it is remembered when their universes were last looked for.
+#: Users for whom the time of the last search for missing universes is remembered.
 MAX_USERS = 10_000
 
-#: When each universe was counted, in Unix time.
+#: The Unix time at which each universe was counted.
 Owned = Mapping[str, int]
 _OWNED = TypeAdapter(Owned)
 
 
 @dataclass(eq=False, slots=True)
 class _Change:
-    """A universe to be counted, or not any more; ``done`` says whether it makes a difference."""
+    """A universe to be counted or uncounted; ``done`` tells whether that changed the list."""
 
     universe_id: str
     counts: bool
@@ -47,7 +48,7 @@ class _Change:
 
 
 class Quotas:
-    """Counting the universes of all users, each user's changes together."""
+    """Counts the universes of all users; all waiting changes of a user are made together."""
 
     def __init__(
         self,
@@ -72,9 +73,10 @@ class Quotas:
         self._reclaimed = metrics.counter(table.UNIVERSE_QUOTA_RECLAIMED)
 
     async def reserve(self, user_id: str, universe_id: str) -> bool | Refused:
-        """Count a universe that is about to be created; ``False`` if it was counted before.
+        """Count a universe that is about to be created; ``False`` if it was counted already.
 
-        Raise :class:`BusUnavailable` if that is not possible at the moment.
+        Return a refusal if the user owns too many. Raise :class:`BusUnavailable` if the list
+        cannot be read or written at the moment.
         """
         answer = await self._change(user_id, _Change(universe_id, counts=True))
         if isinstance(answer, Refused):
@@ -82,7 +84,7 @@ class Quotas:
         return answer
 
     async def release(self, user_id: str, universe_id: str) -> None:
-        """Count a universe no more; may be done again. Raise like :meth:`reserve`."""
+        """Uncount a universe; may be repeated. Raise like :meth:`reserve`."""
         await self._change(user_id, _Change(universe_id, counts=False))
 
     async def _change(self, user_id: str, change: _Change) -> bool | Refused:
@@ -95,7 +97,7 @@ class Quotas:
         return await change.done
 
     async def _work(self, user_id: str) -> None:
-        """Carry out what waits for one user, all at once, until nothing does."""
+        """Carry out all waiting changes of one user together, until none waits."""
         try:
             while changes := self._waiting[user_id]:
                 self._waiting[user_id] = []
@@ -143,7 +145,7 @@ class Quotas:
             return answers
 
     def _owned(self, stored: Stored | None) -> Owned:
-        """A user's list; one that cannot be read counts for nothing, rather than for all users."""
+        """A user's list; an unreadable one counts as empty, rather than stopping all users."""
         if stored is None:
             return {}
         if not stored.is_placed:
@@ -173,7 +175,7 @@ class Quotas:
         return after, answers
 
     def _may_look(self, user_id: str) -> bool:
-        """Whether a user's universes have not been looked for lately, which costs a lot."""
+        """Whether a user's universes were not searched lately; the search is expensive."""
         now_s = self._clock.monotonic()
         if now_s - self._looked_at_s.get(user_id, -CREATED_WITHIN_S) < CREATED_WITHIN_S:
             return False
@@ -198,7 +200,7 @@ class Quotas:
         return absent
 
     async def _is_absent(self, universe_id: str) -> bool:
-        """Whether a universe has no log, by the word of the stream's leader."""
+        """Whether a universe has no log, according to the stream's leader."""
         try:
             await self._journal.confirm(universe_id, 0)
         except Conflict:

@@ -1,4 +1,4 @@
-"""Requests that are answered from what is stored, without a universe's queue."""
+"""Requests that are answered from stored data, without a universe's queue."""
 
 from collections.abc import Sequence
 from typing import assert_never
@@ -23,12 +23,12 @@ from harmonic_state.ring import RecentRecord
 from harmonic_state.seeking import read_events
 from harmonic_state.tracing_users import trace_user
 
-#: What is answered so. A function that dispatches on it ends in ``assert_never``.
+#: All such requests. A function that dispatches on it ends in ``assert_never``.
 ReadRequest = ListUniverses | CompareHeads | ReadLog | ReadEvents | TraceUser
 
 
 class Reads:
-    """Listings, heads of logs, and parts of them; a read that is not possible is refused."""
+    """Listings, heads of logs, and parts of logs; a read that fails is refused."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Reads:
         self._replica_id = replica_id
 
     async def answer(self, request: ReadRequest, caller: Caller) -> Reply:
-        """What a request asks for."""
+        """The reply to a request."""
         match request:
             case ListUniverses():
                 return await self.list_universes(request, caller)
@@ -62,7 +62,7 @@ class Reads:
                 assert_never(unreachable)
 
     async def list_universes(self, request: ListUniverses, caller: Caller) -> Reply:
-        """A page of what the caller may see."""
+        """A page of the universes that the caller may see."""
         try:
             page = await self._listing.page(
                 caller.user_id, cursor=request.cursor, limit=request.limit
@@ -82,7 +82,7 @@ class Reads:
     async def compare_heads(self, request: CompareHeads) -> Reply:
         """The ends of those logs that go on after the positions that a gateway knows."""
         ahead, unknown = self._universes.compare(request.positions)
-        # What is known here may be out of date, where another replica was taken for the owner.
+        # What is known here may be out of date, if another replica was taken for the owner.
         others = request.positions.keys() - ahead.keys()
         try:
             newest = await self._journal.newest(list(others))
@@ -98,19 +98,19 @@ class Reads:
         if request.owner == self._replica_id:
             self._universes.adopt(unknown)
         for universe_id in turned_back:
-            # Whoever owns it: this gateway forgets what it knew as soon as it is told.
+            # Whoever owns it: this gateway forgets its state as soon as it is told.
             self._universes.witness_loss(universe_id)
         return Reply(result=Heads(heads=ahead, turned_back=tuple(turned_back)).to_wire())
 
     async def _is_turned_back(self, universe_id: str, request: CompareHeads) -> bool:
-        """Whether a log ends before the record that a gateway was sent last, or with another one.
+        """Whether a log ends before the last record that a gateway was sent, or with another one.
 
-        The stream's leader knows.
+        It asks the stream's leader.
         """
         return _is_doubtful(await self._journal.end(universe_id), universe_id, request)
 
     async def read_log(self, request: ReadLog) -> Reply:
-        """The records after a position, or that the log does not reach back to it."""
+        """The records after a position, or the answer that the log does not reach back to it."""
         try:
             records = await self._from(request.universe_id, request.after_position)
         except BusUnavailable:
@@ -121,14 +121,14 @@ class Reads:
             self._universes.witness_loss(request.universe_id)
         found = after(request.after_position, after_record, records, request.after_mark)
         if found is not None and request.inclusive:
-            # Where the record itself is trimmed, the rest is of no use without it.
+            # If the record itself is trimmed, the others are useless without it.
             found = records if len(found) < len(records) else None
         if found is None or any(loses_history(record.payload) for record in found):
             return Reply(error=TRIMMED)
         try:
             return Reply(result=log_part(found).to_wire())
         except ValidationError:
-            # Nobody can be sent what follows a record that cannot be read: the owner says so.
+            # Nobody can be sent the records after an unreadable one: have the owner say so.
             self._universes.witness_loss(request.universe_id)
             return Reply(error=TRIMMED)
 
@@ -149,13 +149,13 @@ class Reads:
         return Reply(result=found.to_wire())
 
     async def _from(self, universe_id: str, position: int) -> Sequence[RecentRecord]:
-        """The records of a log from a position on, the one there included."""
+        """The records of a log from a position on, with the one there."""
         before = max(0, position - 1)
         recent = self._universes.recent(universe_id, before)
         if recent is not None:
             return recent
-        # A return that missed a whole log asks for it part by part: each is read for itself alone.
-        # The record at the position is not told, and the first that is may have any size.
+        # A client that missed a whole log asks for it part by part; each part is read by itself.
+        # The record at the position is not in the reply, and the first that is may have any size.
         return await self._journal.records(
             universe_id, after_position=before, enough_bytes=MAX_PART_BYTES + 1
         )
@@ -170,5 +170,5 @@ def _is_doubtful(end: RecentRecord | None, universe_id: str, request: CompareHea
 
 
 def _is_contradicted(first: RecentRecord, position: int, record_id: str) -> bool:
-    """Whether another record stands at a position than the one that a gateway was sent there."""
+    """Whether the record at a position is another one than the gateway was sent there."""
     return first.position == position and not is_record(first, record_id)

@@ -1,4 +1,4 @@
-"""The refusals that every request of a universe may meet, whatever it asks for."""
+"""The refusals that any request of a universe may meet."""
 
 from harmonic_protocol import transient
 from harmonic_protocol.causes import Cause

@@ -1,4 +1,4 @@
-"""Requests as they come over the bus: read, put into the universe's queue, answered."""
+"""Requests from the bus: parsed, put into the universe's queue, answered."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
@@ -45,11 +45,11 @@ from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.reads import ReadRequest, Reads
 from harmonic_state.refusals import BROKEN, MALFORMED, NO_BARS, NO_MODERATION, UNKNOWN
 
-#: A reply is sent so long before its caller stops to wait, or a quarter of the time before.
+#: A reply is sent this much before its caller's timeout, but at most a quarter of the time before.
 REPLY_MARGIN_S = 0.1
 _MS_PER_S = 1000
 
-#: What a replica is asked over the bus.
+#: The requests that a replica accepts over the bus.
 StateRequest = StateCommand | OwnerOperation | BusRequest
 
 REQUESTS: Mapping[str, type[StateRequest]] = MappingProxyType(
@@ -85,7 +85,7 @@ class Requests:
         self._misdirected = metrics.counter(table.REPLIES_MISDIRECTED)
 
     def receive(self, message: Message) -> None:
-        """Take one request; what cannot be read is refused."""
+        """Handle one request; refuse an unreadable one."""
         name = message.subject.rpartition(".")[2]
         declared = REQUESTS.get(name)
         if declared is None:
@@ -95,7 +95,7 @@ class Requests:
         self._received[name].inc()
         try:
             envelope = Envelope.from_headers(message.headers)
-            # A newer gateway may have added a field, which this version need not know.
+            # A newer gateway may have added a field that this version does not know.
             request = declared.model_validate_json(message.payload, extra="ignore")
         except ValidationError as error:
             model: type[BaseModel] = declared
@@ -147,7 +147,7 @@ class Requests:
             assert_never(request)
 
     def _time_left_s(self, envelope: Envelope) -> float:
-        """How long the request may take here, so that its reply is there in time."""
+        """Seconds that the request may take here for its reply to arrive in time."""
         clock = self._means.clock
         now_ms = int(clock.unix_s() * _MS_PER_S)
         left_ms = envelope.time_left_ms(now_ms, is_shared=clock.is_shared)
@@ -171,13 +171,13 @@ class Requests:
         self._means.tasks.start(read(), name="read")
 
     def _replying(self, request: StateRequest, message: Message) -> Callable[[Reply], None]:
-        """What is done with the reply to a request."""
+        """The callback that takes the reply to a request."""
         answer = partial(self._answer, message)
         if not isinstance(request, ListAudit):
             return answer
 
         def read_if_granted(decided: Reply) -> None:
-            # Who may is decided in the universe's queue, and what there is read outside of it.
+            # The universe's queue decides the permission; the reading is done outside of it.
             if decided.error is not None:
                 answer(decided)
             else:
@@ -189,7 +189,7 @@ class Requests:
         if not message.reply:
             return
         if subjects.is_reserved(message.reply):
-            # This service may write logs: an answer sent there would be a record.
+            # This service may write logs: a reply sent to a log's subject would become a record.
             self._misdirected.inc()
             self._log.warning("reply_misdirected", subject=message.subject, reply=message.reply)
             return
@@ -203,7 +203,7 @@ class Requests:
                 broken = Reply.failed(BROKEN, self._means.settings.replica_id)
                 self._bus.post(message.reply, broken.to_json())
         except (BusUnavailable, ValueError):
-            # Callers choose where they are answered, and may have chosen no subject.
+            # Callers choose the reply subject, and may have chosen an invalid one.
             self._lost.inc()
             self._log.warning("reply_lost", subject=message.subject)
 
@@ -213,14 +213,14 @@ def _changes_owner(request: UpdateUniverse) -> bool:
 
 
 def _is_moderation(request: StateRequest) -> bool:
-    """Whether it is stored in a way that replicas of an earlier version do not read."""
+    """Whether its events are of a kind that replicas of an earlier version do not read."""
     return isinstance(request, BanUser | OperatorBan | EraseUser | ForgetHistory) or (
         isinstance(request, UpdateUniverse) and _changes_owner(request)
     )
 
 
 def _ending(span: RequestSpan, reply: Callable[[Reply], None]) -> Callable[[Reply], None]:
-    """Replies, and ends the span of the request."""
+    """A callback that replies, and ends the span of the request."""
 
     def end(answer: Reply) -> None:
         reply(answer)

@@ -1,4 +1,4 @@
-"""Where logs' streams ended in the backup that they were restored from, if they were."""
+"""The sequences at which logs' streams ended in the backup that they were restored from."""
 
 import asyncio
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ RETRY_PAUSE_S = 0.5
 
 
 async def restored_ends(streams: Streams, skipped: SkippedMessages) -> Mapping[str, int]:
-    """The sequences at which streams ended in the backup; nothing where there was none."""
+    """The sequences at which streams ended in the backup; empty without a restored backup."""
     while True:
         try:
             stored = await streams.last(subjects.OPERATOR_STREAM, subjects.RESTORED_SUBJECT)

@@ -1,4 +1,4 @@
-"""The latest records of a log in memory, for those who missed some of them."""
+"""The latest records of a log in memory, for clients and gateways that missed some of them."""
 
 from collections import deque
 from dataclasses import field
@@ -10,7 +10,7 @@ from harmonic_protocol.value import value
 class RecentRecord:
     """A record at its position, and the position that it follows.
 
-    ``id`` is known of what was stored here; otherwise the payload tells.
+    ``id`` is set for records that were stored here; otherwise the payload contains it.
     """
 
     position: int
@@ -20,7 +20,7 @@ class RecentRecord:
 
 
 class Ring:
-    """Records without a hole between them, of at most ``bound_bytes`` in sum."""
+    """Consecutive records, of at most ``bound_bytes`` in sum."""
 
     __slots__ = ("_bound_bytes", "_records", "bytes")
 
@@ -30,7 +30,7 @@ class Ring:
         self.bytes = 0
 
     def add(self, record: RecentRecord) -> None:
-        """Add the next record; one that does not follow the last begins anew."""
+        """Add the next record; one that does not follow the last empties the ring first."""
         if self._records and self._records[-1].position != record.previous:
             self.clear()
         self._records.append(record)
@@ -39,19 +39,19 @@ class Ring:
             self.bytes -= len(self._records.popleft().payload)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Drop all records."""
         self._records.clear()
         self.bytes = 0
 
     def at(self, position: int) -> RecentRecord | None:
-        """The record at a position, if it is here."""
+        """The record at a position, if it is in memory."""
         for record in reversed(self._records):
             if record.position <= position:
                 return record if record.position == position else None
         return None
 
     def after(self, position: int) -> list[RecentRecord] | None:
-        """All records above a position; ``None`` if they do not reach back to it."""
+        """All records above a position; ``None`` if the ring does not reach back to it."""
         if not self._records or self._records[0].previous > position:
             return None
         found: list[RecentRecord] = []

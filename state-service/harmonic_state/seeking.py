@@ -1,4 +1,4 @@
-"""Finding events of a log by their numbers, which rise with the positions of their records."""
+"""Finds events of a log by their numbers, which rise with the positions of their records."""
 
 from pydantic import ValidationError
 
@@ -9,13 +9,13 @@ from harmonic_state.journal import Journal
 from harmonic_state.parts import MAX_PART_BYTES, log_part
 from harmonic_state.ring import RecentRecord
 
-#: Records that are read at once where one with a number is looked for: most have one.
+#: Records that are read at once in the search for one with a frame: most have one.
 LOOKED_AT = 8
 
 
 @value
 class _Numbered:
-    """A record with frames: where it stands, and the numbers of its first and last one."""
+    """A record with frames: its position, and the numbers of its first and last frame."""
 
     position: int
     first: int
@@ -25,7 +25,7 @@ class _Numbered:
 async def read_events(journal: Journal, request: ReadEvents) -> LogPart:
     """The records from the first frame above a number on, up to a position.
 
-    Raise :class:`BusUnavailable` where the log cannot be read.
+    Raise :class:`BusUnavailable` if the log cannot be read.
     """
     oldest = await _next(journal, request.universe_id, 1)
     if oldest is None or oldest.position > request.up_to_position:
@@ -52,7 +52,7 @@ async def read_events(journal: Journal, request: ReadEvents) -> LogPart:
 
 
 async def _next(journal: Journal, universe_id: str, position: int) -> _Numbered | None:
-    """The first record with frames at a position or above."""
+    """The first record with frames at a position or above; ``None`` if there is none."""
     while True:
         records = await journal.records(
             universe_id, after_position=position - 1, enough_bytes=0, at_once=LOOKED_AT
@@ -67,7 +67,7 @@ async def _next(journal: Journal, universe_id: str, position: int) -> _Numbered 
 
 
 def _numbers(record: RecentRecord) -> list[int]:
-    """The numbers of a record's frames; none of one that no owner wrote."""
+    """The numbers of a record's frames; none for a message that no owner wrote."""
     try:
         events = read_record(record.payload).events
     except ValidationError:

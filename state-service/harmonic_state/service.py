@@ -45,21 +45,21 @@ from harmonic_state.stream_watch import StreamWatch
 from harmonic_state.timers import Timers
 from harmonic_state.witnesses import open_witnesses
 
-#: How often rooms are searched for participants of gateways that are gone, ...
+#: Seconds between two searches of rooms for participants of lost gateways, ...
 SWEEP_INTERVAL_S = 2.0
-#: ... and how soon after one is gone.
+#: ... and at most this many seconds after one is lost.
 SWEEP_POLL_S = 0.25
-#: A gateway's silence is counted finely: its participants are to be gone 15 s after its death.
+#: Steps in which a gateway's silence is measured: its participants must leave 15 s after its death.
 GATEWAY_TICKS = 8
-#: How long a stop waits for the audit log; what it lacks then, others write.
+#: Seconds that a stop waits for the audit log; other replicas write the rest.
 AUDIT_FINISH_S = 1.0
-#: How long until streams that could not be set up are tried again.
+#: Seconds until streams that could not be set up are tried again.
 STREAMS_PAUSE_S = 5.0
 
 
 @asynccontextmanager
 async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
-    """Everything that a replica of the state service consists of."""
+    """Run all parts of one replica of the state service."""
     settings, log, metrics = process.settings, process.log, process.metrics
     process.tell_build(PROTOCOL_VERSION)
     async with (
@@ -195,7 +195,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 ):
                     yield
             endless.close()
-            # Gateways ask others from here on; what they have asked already is still done.
+            # Gateways ask other replicas from here on; requests that arrived are still answered.
             for task in unasked:
                 task.cancel()
             with suppress(BusUnavailable):
@@ -208,7 +208,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
 
 
 async def _set_up(streams: Streams, settings: StateSettings, log: BoundLogger) -> None:
-    """Set all streams up as the settings say, and tell what is in force."""
+    """Set all streams up as the settings say, and log the layout in force."""
     configs = stream_configs(settings)
 
     async def ensure(config: Mapping[str, object]) -> None:
@@ -216,12 +216,12 @@ async def _set_up(streams: Streams, settings: StateSettings, log: BoundLogger) -
         if found.changed:
             log.warning("stream_changed", stream=config["name"], changes=dict(found.changed))
         if found.left:
-            # A newer version keeps it so, whatever is set here.
+            # A newer version keeps its layout, whatever is set here.
             log.warning("stream_left", stream=config["name"], differences=dict(found.left))
 
     last = [config for config in configs if config["name"] in SET_UP_LAST]
     for group in ([config for config in configs if config not in last], last):
-        # All of a group at once: in a cluster, each stream has to elect its leader.
+        # All streams of a group at once: in a cluster, each has to elect its leader.
         for outcome in await asyncio.gather(*map(ensure, group), return_exceptions=True):
             if outcome is not None:
                 raise outcome
@@ -238,7 +238,7 @@ async def _set_up(streams: Streams, settings: StateSettings, log: BoundLogger) -
 async def _keep_up(
     streams: Streams, settings: StateSettings, lost: asyncio.Event, log: BoundLogger
 ) -> None:
-    """Set the streams up anew, for ever: a lone broker that restarts has lost those in memory."""
+    """Set the streams up again when some are lost: a lone broker that restarts loses its memory."""
     while True:
         await lost.wait()
         lost.clear()
@@ -251,13 +251,13 @@ async def _keep_up(
 
 
 def record_ids(replica_id: str) -> Callable[[], str]:
-    """Makes ids that no other record has: a replica's own id is fresh at every start."""
+    """A function that makes unique record ids: a replica's id is fresh at every start."""
     numbers = itertools.count(1)
     return lambda: f"{replica_id}.{next(numbers)}"
 
 
 async def _sweep(universes: OwnedUniverses, gateways: Directory, settings: StateSettings) -> None:
-    # A gateway that was there before this replica is known only once it had time to say so.
+    # A gateway that ran before this replica is known only after it had time to announce itself.
     await asyncio.sleep(settings.gateway_lease_s)
     while True:
         alive = gateways.live()

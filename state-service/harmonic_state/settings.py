@@ -1,4 +1,4 @@
-"""What an operator may set of the state service, all by ``HARMONIC_…`` variables."""
+"""The settings of the state service, all by ``HARMONIC_…`` variables."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -8,12 +8,12 @@ from harmonic_protocol.messages.declaration import RateClass
 from harmonic_protocol.messages.extensions import ExtensionNames
 from harmonic_runtime.process.settings import ServiceSettings
 
-#: Records of a log that are kept free for what makes a universe smaller: leaving, and its end.
+#: Records of a log that are reserved for what makes a universe smaller: leaving, and deletion.
 RESERVED_RECORDS = 512
 
 
 def _number(value: object) -> object:
-    """The number that an environment variable spells: a choice of numbers knows no text."""
+    """The number in an environment variable's text: a choice of numbers takes no text."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
@@ -170,6 +170,6 @@ class StateSettings(ServiceSettings):
 
     @property
     def uncovered_records(self) -> int:
-        """Records above the latest snapshot from which on a log is kept for those who leave."""
+        """Records above the latest snapshot from which on only leaving and deletion are stored."""
         history = self.history_snapshots * self.snapshot_every_records
         return self.log_records - history - RESERVED_RECORDS

@@ -1,4 +1,4 @@
-"""Stored messages that count for nothing: each is logged and counted, and harms no other."""
+"""Stored messages that are skipped: each is logged and counted, and affects no other."""
 
 from harmonic_runtime.bus.streams import Stored
 from harmonic_runtime.observability.metrics import Metrics
@@ -7,10 +7,10 @@ from harmonic_state import metrics as table
 
 
 class SkippedMessages:
-    """Tells of stored messages that are unreadable, or foreign.
+    """Reports stored messages that are unreadable or foreign.
 
-    Foreign ones no state service has stored: the broker has, whose answers go wherever a request
-    names.
+    No state service has stored a foreign one: the broker has, since it sends its answers to
+    whatever subject a request names.
     """
 
     def __init__(self, metrics: Metrics, log: SampledLog) -> None:
@@ -18,11 +18,11 @@ class SkippedMessages:
         self._log = log
 
     def unreadable(self, kind: str, stored: Stored) -> None:
-        """The message holds what no version of this service wrote."""
+        """Report a message that no version of this service can have written."""
         self._tell(kind, "unreadable", stored)
 
     def foreign(self, kind: str, stored: Stored) -> None:
-        """The message is no state service's."""
+        """Report a message that is not of a state service."""
         self._tell(kind, "foreign", stored)
 
     def _tell(self, kind: str, reason: str, stored: Stored) -> None:

@@ -1,17 +1,17 @@
-"""When a universe's next snapshot is due, and how much of its log none covers. Pure."""
+"""When a universe's next snapshot is due, and how much of its log no snapshot covers. Pure."""
 
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.steps import Command, Instant, SaveSnapshot
 
-#: How soon storing is tried again that failed for want of space, or a snapshot that failed at all.
+#: Seconds until a failed snapshot, or an append that failed for want of space, is tried again.
 RETRY_STORING_S = 5.0
 
 
 class SnapshotPlan:
     """Counts the records since the latest snapshot; one snapshot is saved at a time.
 
-    ``uncovered_records`` are as many as a log has space for besides its history: beyond, it is
-    kept for what makes the universe smaller.
+    A log has space for ``uncovered_records`` besides its history. Beyond, its space is reserved for
+    what makes the universe smaller.
     """
 
     def __init__(self, *, every_records: int, uncovered_records: int) -> None:
@@ -28,32 +28,32 @@ class SnapshotPlan:
 
     @property
     def almost_full(self) -> bool:
-        """Whether the log's last records are kept for those who leave."""
+        """Whether only the space that is reserved for leaving and deletion is left."""
         return self.records >= self._uncovered_records
 
     def may_retry(self, now: Instant) -> bool:
-        """Whether storing that failed may be tried again."""
+        """Whether a failed append or snapshot may be tried again."""
         return now.s >= self._retry_at_s
 
     def wait(self, now: Instant) -> None:
-        """Try nothing again for a time."""
+        """Note a failure: nothing is tried again for a time."""
         self._retry_at_s = now.s + RETRY_STORING_S
 
     def due(self, known: Loaded | None, now: Instant) -> list[Command]:
-        """Begin to save a snapshot, if it is time."""
+        """The command to save a snapshot, if one is due."""
         if self.records < self._every_records or not self.may_retry(now):
             return []
         return self.begin(known)
 
     def begin(self, known: Loaded | None) -> list[Command]:
-        """Begin to save a snapshot, unless that is being done or there is nothing to save."""
+        """The command to save a snapshot, unless one is being saved or there is nothing to save."""
         if known is None or self._being_saved is not None:
             return []
         self._being_saved = self.records
         return [SaveSnapshot(known)]
 
     def saved(self, coverage: Coverage | None, now: Instant) -> None:
-        """Saving has ended, in vain without a ``coverage``."""
+        """Note that saving has ended; without a ``coverage``, it failed."""
         records, self._being_saved = self._being_saved or 0, None
         if coverage is None:
             self.wait(now)

@@ -1,8 +1,8 @@
 """How a universe is stored: as JSON with all texts, or packed, with operations as hashes.
 
-Both forms are read. Replicas of the version before read the first one only, so the packed one is
-written once an operator says that there are none. In both, a field that a newer version added is
-passed over.
+Both forms are read. Replicas of the version before read only the first one, so the packed one is
+written once an operator says that no such replica runs. In both, a field that a newer version added
+is ignored.
 """
 
 import json
@@ -22,12 +22,12 @@ from harmonic_state.domain.universe import AppliedOperation, Universe
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.skipping import SkippedMessages
 
-#: Fast, and enough for JSON.
+#: Compression level: fast, and enough for JSON.
 _COMPRESSION = 1
 _BEGIN_OF_JSON = b"{"
-#: The first bytes of what is packed, before it is compressed: how many bytes of JSON follow.
+#: The first bytes of a packed snapshot, before the compressed part: how many bytes of JSON follow.
 _LENGTH = struct.Struct(">I")
-#: An operation: its key, the begin of its digest, its number, and its time in Unix milliseconds.
+#: An operation: its key, the start of its digest, its number, its time in Unix milliseconds.
 _OPERATION = struct.Struct(">12s8sQQ")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017
 _MILLISECOND = timedelta(milliseconds=1)
@@ -58,7 +58,7 @@ _LISTED = TypeAdapter(_Listed)
 
 
 def encode_snapshot(snapshot: Snapshot, *, packed: bool) -> bytes:
-    """A snapshot's bytes, in one of the forms."""
+    """A snapshot's bytes, in one of the two forms."""
     universe = snapshot.universe
     bare = replace(universe, operations={}, operations_bytes=0, seats_bytes=0)
     stored: dict[str, Any] = {
@@ -71,16 +71,16 @@ def encode_snapshot(snapshot: Snapshot, *, packed: bool) -> bytes:
         operations = b"".join(_pack(key, each) for key, each in universe.operations.items())
         text = _json(stored)
         return zlib.compress(_LENGTH.pack(len(text)) + text + operations, _COMPRESSION)
-    # What is known as a hash only has no place here.
+    # An operation that is known only by its hash cannot be stored in this form.
     known = tuple(each for each in universe.operations.values() if each.op_id)
     stored["universe"] |= _LISTED.dump_python(_Listed(known), mode="json")
     return _json(stored)
 
 
 def read_snapshot(stored: Stored, skipped: SkippedMessages) -> Loaded:
-    """The universe as a stored snapshot has it.
+    """The universe of a stored snapshot.
 
-    One that counts for nothing is as good as none; the next one takes its place.
+    A snapshot that is skipped counts as none; the next one replaces it.
     """
     nothing = Loaded(None, 0, Coverage(stored.sequence))
     if not stored.is_placed:
@@ -96,7 +96,7 @@ def read_snapshot(stored: Stored, skipped: SkippedMessages) -> Loaded:
 
 
 def decode_snapshot(payload: bytes) -> Snapshot:
-    """A snapshot from its bytes; ``ValueError`` if no version of this service wrote them."""
+    """A snapshot from its bytes; raise ``ValueError`` if no version of this service wrote them."""
     if payload.startswith(_BEGIN_OF_JSON):
         stored = json.loads(payload)
         listed = _LISTED.validate_python(stored["universe"]).operations

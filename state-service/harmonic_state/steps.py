@@ -1,4 +1,4 @@
-"""What an owner of a universe is told, and what it is told to do: the words of the commit cycle."""
+"""Events and commands of the commit cycle: what an owner is told, and what it is to do."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -41,7 +41,7 @@ class StepFailure(Enum):
     """a fault of this program"""
 
 
-#: What a request is told that the failure meets.
+#: The refusal that a request gets for each failure.
 REFUSALS = {
     StepFailure.UNAVAILABLE: UNAVAILABLE,
     StepFailure.OUTCOME_UNKNOWN: OUTCOME_UNKNOWN,
@@ -52,12 +52,12 @@ REFUSALS = {
 }
 
 
-# What is told.
+# Events.
 
 
 @value
 class Submitted:
-    """Requests have come, in this order, at the same time."""
+    """Requests arrived, in this order, at the same time."""
 
     requests: Sequence[PendingRequest]
 
@@ -66,7 +66,7 @@ class Submitted:
 class Read:
     """The universe was loaded, or brought up to the log's end, by these records.
 
-    Of one that was loaded, gateways with members were sent records up to ``seen_position``.
+    After a load, ``seen_position`` is the furthest position that gateways with members were sent.
     """
 
     loaded: Loaded
@@ -76,7 +76,7 @@ class Read:
 
 @value
 class RecordStored:
-    """The append succeeded; ``was_unknown`` if its outcome was not known for a time."""
+    """The append succeeded; ``was_unknown`` if its outcome was unknown for a time."""
 
     record: RecentRecord
     was_unknown: bool
@@ -84,26 +84,26 @@ class RecordStored:
 
 @value
 class Confirmed:
-    """The log ends where it was taken to end."""
+    """The log ends where it was assumed to end."""
 
 
 @value
 class Conflicted:
-    """The log goes on after the position where it was taken to end."""
+    """The log goes on after the position where it was assumed to end."""
 
 
 @value
 class RoomMade:
-    """What the log held of covered history was discarded: ``None`` if that failed."""
+    """The log's covered history was discarded; ``None`` if that failed."""
 
     coverage: Coverage | None
 
 
 @value
 class EffectsDone:
-    """What the stored events ask for was done, or given up.
+    """The effects of the stored events were carried out, or given up.
 
-    ``coverage`` is what is stored besides the log since, where they asked for that.
+    ``coverage`` is what is stored besides the log now, if an effect changed that.
     """
 
     coverage: Coverage | None = None
@@ -118,19 +118,19 @@ class Failed:
 
 @value
 class SnapshotSaved:
-    """Saving a snapshot has ended: ``None`` if it failed."""
+    """Saving a snapshot has ended; ``None`` if it failed."""
 
     coverage: Coverage | None
 
 
 @value
 class Witnessed:
-    """A gateway was sent records that the log does not hold any more."""
+    """A gateway was sent records that the log no longer holds."""
 
 
 @value
 class TimePassed:
-    """A deadline is over."""
+    """A deadline has passed."""
 
 
 Event: TypeAlias = (
@@ -148,14 +148,14 @@ Event: TypeAlias = (
 )
 
 
-# What is to be done. Of the first six, one is under way at a time, and its end is told.
+# Commands. One of the first six is under way at a time, and its end is reported as an event.
 
 
 @value
 class Load:
-    """Read the universe from what is ``known``, or its snapshot, and its log: ``Read``.
+    """Read the universe from ``known`` or its snapshot, and from its log: ``Read``.
 
-    Of one whose loss is witnessed already, nobody is asked.
+    If the loss of records is already witnessed, no gateway is asked for its position.
     """
 
     known: Loaded | None
@@ -164,7 +164,7 @@ class Load:
 
 @value
 class ReadOn:
-    """Read what another owner has stored: ``Read``."""
+    """Read the records that another owner has stored: ``Read``."""
 
     known: Loaded
 
@@ -173,7 +173,7 @@ class ReadOn:
 class Append:
     """Store a record right after a position and its record: ``RecordStored`` or ``Conflicted``.
 
-    ``trace`` is of the request that has waited longest, with a trace that is recorded.
+    ``trace`` belongs to the request that waited longest among those with a recorded trace.
     """
 
     at: str
@@ -192,14 +192,17 @@ class Confirm:
 
 @value
 class MakeRoom:
-    """Discard what a snapshot covers, since the log is full: ``RoomMade``."""
+    """Discard the history that a snapshot covers, since the log is full: ``RoomMade``."""
 
     loaded: Loaded
 
 
 @value
 class CarryOutEffects:
-    """Do what stored events ask for outside the log: ``EffectsDone``. ``known`` is after them."""
+    """Carry out the effects of stored events outside the log: ``EffectsDone``.
+
+    ``known`` is the universe after the events.
+    """
 
     known: Loaded
     events: Sequence[LogEvent]
@@ -210,7 +213,7 @@ Work: TypeAlias = Load | ReadOn | Append | Confirm | MakeRoom | CarryOutEffects
 
 @value
 class Answer:
-    """Reply to a request; no other reply to it follows."""
+    """Reply to a request; it gets no other reply."""
 
     pending: PendingRequest
     reply: Reply
@@ -223,14 +226,14 @@ class Answer:
 
 @value
 class WakeAt:
-    """Tell when the time has passed; in place of an earlier wish."""
+    """Report when this time has passed; it replaces an earlier such command."""
 
     s: float
 
 
 @value
 class AnnounceHead:
-    """Tell gateways where the log ends: ``at_once`` if they may have missed it."""
+    """Announce the log's end to gateways: ``at_once`` if they may have missed it."""
 
     position: int
     record_id: str
@@ -239,7 +242,7 @@ class AnnounceHead:
 
 @value
 class ResumeEffects:
-    """Take up what a universe that was just loaded still waits for."""
+    """Resume the effects that a universe that was just loaded still waits for."""
 
     universe: Universe
 
@@ -260,12 +263,12 @@ class Erase:
 
 @value
 class LookAgain:
-    """Submit a request of the owner's own soon: an append may have been stored unseen."""
+    """Submit a request of the owner's own soon: an append may have been stored unnoticed."""
 
 
 @value
 class ReportFailure:
-    """A request could not be decided, by a fault of this program."""
+    """Log that a request could not be decided, by a fault of this program."""
 
     error: Exception
 

@@ -1,4 +1,4 @@
-"""The streams that the product stands on, as JetStream is to keep them.
+"""The product's streams, as JetStream is to keep them.
 
 Replicas of two versions run side by side, so a change here raises ``LAYOUT_VERSION``, keeps what
 the version before has stored, and is tested against it.
@@ -12,34 +12,34 @@ from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES, 
 from harmonic_state.settings import StateSettings
 
 LAYOUT_VERSION = 5
-#: Notes and MIDI files are kept so long: what clients may call a recent piece.
+#: Seconds that notes and MIDI files are kept: what clients may call a recent piece.
 NOTES_KEPT_S = 3600
-#: Bars are kept for as long as a client may need one that has not ended.
+#: Seconds that bars are kept: as long as a client may need one that has not ended.
 BARS_KEPT_S = 60
 BARS_STREAM_BYTES = 64 * 2**20
-#: Jobs are of no use when their requesters have been told that nothing came.
+#: Seconds that jobs are kept: after that, their requesters have been told that nothing came.
 JOBS_KEPT_S = 10
 MAX_JOBS = 10_000
 #: Leases of all users together. Beyond, requests are granted one by one.
 MAX_LEASES = 2_000_000
-#: A session that nothing was saved of for so long is not gone on with.
+#: Seconds after its last save until a session can no longer be resumed.
 SESSIONS_KEPT_S = 24 * 3600
-#: A replica that neither said that it lives nor that it stops is missed for so long.
+#: Seconds that a replica stays listed that announced neither that it lives nor that it stops.
 REPLICAS_KEPT_S = 900
 _NANOSECONDS = 10**9
-#: The settings of what streams reserve of the brokers' disks, whether they use it or not.
+#: The settings of the disk space that streams reserve at the brokers, whether they use it or not.
 RESERVATIONS = {
     subjects.SNAPSHOT_STREAM: "HARMONIC_SNAPSHOT_STREAM_BYTES",
     subjects.SESSIONS_STREAM: "HARMONIC_SESSION_STREAM_BYTES",
     subjects.NOTES_STREAM: "HARMONIC_NOTES_STREAM_BYTES",
     subjects.AUDIT_STREAM: "HARMONIC_AUDIT_STREAM_BYTES",
 }
-#: Gateways start as soon as these are there: they are set up once all others are.
+#: Gateways start as soon as these exist, so they are set up after all others.
 SET_UP_LAST = frozenset(subjects.limit_stream(rate) for rate in (*GLOBAL_RATES, *SERVICE_RATES))
 
 
 def stream_configs(settings: StateSettings) -> list[Mapping[str, object]]:
-    """All streams. Nothing of a log is ever dropped by the broker: it refuses what is too much."""
+    """All streams. The broker never drops a record of a log: beyond the bounds, it refuses more."""
     common: dict[str, object] = {
         "storage": "file",
         "num_replicas": settings.stream_replicas,
@@ -96,7 +96,7 @@ def _limits(settings: StateSettings) -> Iterator[dict[str, object]]:
         yield {
             "name": subjects.limit_stream(rate),
             "subjects": [subjects.limit_subjects(rate)],
-            # A minute's counts are not worth a disk's time, and memory lets go to the millisecond.
+            # A minute's counts need no disk, and in memory messages expire to the millisecond.
             "storage": "memory",
             "max_age": rate.window_s * _NANOSECONDS,
             "discard": "new",
@@ -107,9 +107,9 @@ def _limits(settings: StateSettings) -> Iterator[dict[str, object]]:
 
 
 def _leases() -> Mapping[str, object]:
-    """Who holds which lease: the broker lets go of each a window after nobody grants from it.
+    """The leases and their holders: the broker drops each one a window after its last use.
 
-    On disk, since gateways go on granting from what they hold while a broker restarts.
+    On disk, since gateways go on granting from their leases while a broker restarts.
     """
     kept_s = VALID_S + max(rate.window_s for rate in LEASED_RATES)
     return {
@@ -123,7 +123,7 @@ def _leases() -> Mapping[str, object]:
 
 
 def _newest_only(settings: StateSettings) -> list[dict[str, object]]:
-    """Streams that keep the newest message of each subject."""
+    """Streams that keep only the newest message of each subject."""
     return [
         {
             "name": subjects.REVOCATIONS_STREAM,
@@ -156,7 +156,7 @@ def _newest_only(settings: StateSettings) -> list[dict[str, object]]:
         {
             "name": subjects.BARS_STREAM,
             "subjects": [subjects.BARS_SUBJECTS],
-            # None is of any use after a minute.
+            # No message is of use after a minute.
             "storage": "memory",
             "max_age": BARS_KEPT_S * _NANOSECONDS,
             "max_bytes": BARS_STREAM_BYTES,
@@ -171,7 +171,7 @@ def _newest_only(settings: StateSettings) -> list[dict[str, object]]:
 
 
 def hint(config: Mapping[str, object]) -> str:
-    """What an operator may do about a stream that cannot be set up; empty if nothing."""
+    """What an operator may do about a stream that cannot be set up; empty if unknown."""
     said = []
     setting = RESERVATIONS.get(str(config["name"]))
     if setting is not None:

@@ -1,7 +1,7 @@
-"""How full the streams are, and how many jobs wait: asked of their leaders, again and again.
+"""How full the streams are, and how many jobs wait: polled from their leaders.
 
-Every replica asks, so that the numbers are there whichever of them is scraped. It is the state
-service's to ask: it sets the streams up, and tells of jobs also while no music service runs.
+Every replica polls, so that the numbers are there whichever of them is scraped. The state service
+does it because it sets the streams up, and so that jobs are counted while no music service runs.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from harmonic_runtime.observability.metrics import Metrics
 from harmonic_state import metrics as table
 
 INTERVAL_S = 10.0
-#: What the account's own bounds are shown as.
+#: The label for the account's own limits.
 _STORES: Mapping[Storage, str] = {"file": "store", "memory": "memory"}
 
 
 class StreamWatch:
-    """Asks for all streams, and shows what it is told."""
+    """Polls all streams, and sets the metrics."""
 
     def __init__(self, inspection: Inspection, metrics: Metrics) -> None:
         self._inspection = inspection
@@ -33,7 +33,7 @@ class StreamWatch:
         self._music_pending = metrics.gauge(table.MUSIC_PENDING)
 
     async def keep_asking(self) -> None:
-        """Ask for ever; while nobody answers, what was told last is shown."""
+        """Poll until cancelled; without an answer, the metrics keep their last values."""
         while True:
             with suppress(BusUnavailable):
                 await self._ask()

@@ -1,4 +1,4 @@
-"""Things to do later, all given up when the service stops."""
+"""Delayed callbacks, all cancelled when the service stops."""
 
 import asyncio
 from collections.abc import Callable

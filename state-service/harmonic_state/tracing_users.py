@@ -1,4 +1,4 @@
-"""What is stored of a user in a universe: read as it is stored, whatever owners have in memory."""
+"""What is stored of a user in a universe: read from the streams, whatever owners have in memory."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,15 +14,15 @@ from harmonic_state.ring import RecentRecord
 
 
 async def trace_user(journal: Journal, request: TraceUser) -> UserTraced:
-    """The parts of the snapshot and the events of the log that name a user, as much as one reply.
+    """The parts of the snapshot and of the log that name a user, as much as fits in one reply.
 
-    Raise :class:`BusUnavailable` where the streams cannot be read.
+    Raise :class:`BusUnavailable` if the streams cannot be read.
     """
     if not request.events_only:
         universe = (await journal.snapshot(request.universe_id)).universe
         state = {} if universe is None else traced(universe, request.user_id)
         if universe is not None and state:
-            # Both together may be more than one reply takes.
+            # State and events together may exceed one reply.
             return UserTraced(
                 title=universe.name, deleted=universe.deleted, state=state, next_after=0
             )
@@ -41,13 +41,13 @@ async def trace_user(journal: Journal, request: TraceUser) -> UserTraced:
         found.extend(_naming(record, request.user_id))
         after = record.position
     else:
-        # Reading ends early only after so many bytes.
+        # Reading stops early only after this many bytes.
         next_after = after if size > MAX_PART_BYTES else None
     return UserTraced(events=tuple(found), next_after=next_after)
 
 
 def _naming(record: RecentRecord, user_id: str) -> Iterator[TracedEvent]:
-    """The events of a record that name a user; a record that cannot be read is told as one."""
+    """The events of a record that name a user; an unreadable record is reported as one event."""
     try:
         read = Record.model_validate_json(record.payload)
     except ValidationError:

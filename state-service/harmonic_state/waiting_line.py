@@ -8,7 +8,7 @@ from harmonic_state.pending import PendingRequest
 
 
 class WaitingLine:
-    """A bounded queue; what was taken from it can be put back in front."""
+    """A bounded queue; requests that were taken from it can be put back in front."""
 
     def __init__(self, max_length: int) -> None:
         self._max_length = max_length
@@ -22,14 +22,14 @@ class WaitingLine:
 
     @property
     def seen_position(self) -> int:
-        """The furthest position of the log that a gateway of these requests was sent."""
+        """The furthest log position that a gateway of these requests was sent."""
         requests = self._requests
         if len(requests) == 1:
             return requests[0].seen_position
         return max((pending.seen_position for pending in requests), default=0)
 
     def add(self, pending: PendingRequest) -> bool:
-        """Put a request at the end; ``False`` if too many wait."""
+        """Put a request at the end; ``False`` if the queue is full."""
         if len(self._requests) >= self._max_length:
             return False
         self._requests.append(pending)
@@ -40,11 +40,11 @@ class WaitingLine:
         self._requests.extendleft(reversed(list(requests)))
 
     def take(self, limit: int) -> list[PendingRequest]:
-        """The first requests, at most ``limit``, that may have a record together."""
+        """Take the first requests, at most ``limit``, that may share a record."""
         batch = [self._requests.popleft()]
         if not self._requests:
             return batch
-        # A tombstone has a record to itself, since all that precedes it is erased.
+        # A tombstone has a record of its own, since everything before it is erased.
         while (
             self._requests
             and len(batch) < limit
@@ -55,12 +55,12 @@ class WaitingLine:
         return batch
 
     def take_all(self) -> list[PendingRequest]:
-        """All requests."""
+        """Take all requests."""
         requests, self._requests = list(self._requests), deque()
         return requests
 
     def take_overdue(self, now_s: float) -> list[PendingRequest]:
-        """The requests whose deadline is over."""
+        """Take the requests whose deadline has passed."""
         if not self._requests:
             return []
         overdue = [pending for pending in self._requests if pending.deadline_s <= now_s]

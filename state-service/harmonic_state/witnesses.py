@@ -1,8 +1,8 @@
-"""Asking the gateways that have members in a universe how far in its log they were sent records.
+"""Asks the gateways that have members in a universe up to which position they were sent its log.
 
-A stream that lost its end does not show it; who was sent what is lost knows. An owner asks whenever
-it loads a universe, before it decides anything: else ``seq`` could come again that members have
-seen. Where nobody is in the room, the broker says so at once.
+A stream that lost its end does not show it; a gateway that was sent the lost records knows. An
+owner asks whenever it loads a universe, before it decides anything: otherwise a ``seq`` that
+members have seen could be used again. If nobody is in the room, the broker says so at once.
 """
 
 import asyncio
@@ -17,32 +17,32 @@ from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.bus.wire import STATUS, Message
 from harmonic_state.domain.universe import Universe
 
-#: How long an owner waits for the gateways that should answer, ...
+#: Seconds that an owner waits for the gateways that should answer, ...
 ANSWER_TIMEOUT_S = 0.5
-#: ... and, where none should, for one that was sent anything after one that was not. The gateway of
-#: who is about to enter follows the log already, and is often the only one.
+#: ... and, if none should, for one that was sent records after one that was not. The gateway of a
+#: client that is about to join already follows the log, and is often the only one.
 SETTLE_S = 0.03
 
 
 class Witnesses:
-    """All gateways, asked about one universe. Made by :func:`open_witnesses`."""
+    """Asks all gateways about one universe. Made by :func:`open_witnesses`."""
 
     def __init__(self, bus: Bus, gateways: Directory) -> None:
         self._bus = bus
         self._gateways = gateways
-        # Whoever is asked learns where to answer, and nothing of where the broker answers.
+        # The gateways learn this subject, and not the one on which the broker answers this replica.
         self._inbox = bus.new_inbox("witness")
         self._numbers = itertools.count()
         self._questions: dict[str, _Question] = {}
 
     async def listen(self) -> None:
-        """Hear answers from now on."""
+        """Subscribe to answers."""
         await self._bus.subscribe(f"{self._inbox}.*", self._take)
 
     async def furthest(self, universe_id: str, universe: Universe | None) -> int:
         """The furthest position that a gateway with members was sent; 0 without an answer in time.
 
-        Those answer that have members; those are waited for that should have some.
+        Gateways with members answer; it waits for those that should have some.
         """
         seats = universe.connections.values() if universe is not None else ()
         awaited = {seat.gateway_id for seat in seats} & self._gateways.live()
@@ -58,7 +58,7 @@ class Witnesses:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await question.answered
         except (TimeoutError, BusUnavailable):
-            # What comes of the universe then is as it was without having asked.
+            # Without answers, the universe is loaded as if nobody had been asked.
             pass
         finally:
             del self._questions[reply]
@@ -69,7 +69,7 @@ class Witnesses:
         if question is None:
             return
         if STATUS in message.headers:
-            # The broker's, that nobody listens.
+            # The broker's answer that nobody listens.
             question.end()
             return
         with suppress(ValueError):
@@ -77,7 +77,7 @@ class Witnesses:
 
 
 class _Question:
-    """The answers about one universe so far; over with the last one that is awaited."""
+    """The answers about one universe so far; it ends with the last answer that is awaited."""
 
     def __init__(self, awaited: Collection[str]) -> None:
         self._awaited = set(awaited)
@@ -86,7 +86,7 @@ class _Question:
         self.answered: asyncio.Future[None] = self._loop.create_future()
 
     def take(self, seen: LogEndSeen) -> None:
-        """Take an answer; one at least is waited for."""
+        """Take an answer; end if no further one is awaited."""
         self.furthest = max(self.furthest, seen.position)
         self._awaited.discard(seen.gateway_id)
         if not self._awaited and self.furthest:
@@ -95,13 +95,13 @@ class _Question:
             self._loop.call_later(SETTLE_S, self.end)
 
     def end(self) -> None:
-        """Wait for no more answers."""
+        """Stop waiting for answers."""
         if not self.answered.done():
             self.answered.set_result(None)
 
 
 async def open_witnesses(bus: Bus, gateways: Directory) -> Witnesses:
-    """Witnesses that can be asked."""
+    """Witnesses that are ready to be asked."""
     witnesses = Witnesses(bus, gateways)
     await witnesses.listen()
     return witnesses

@@ -54,6 +54,14 @@ def test_gateways_begin_to_look_at_different_leases(first: int, order: list[int]
     assert leases.ask(BEGAN_S) is GO_SINGLY
 
 
+def test_of_more_leases_the_next_higher_one_is_asked_for_next() -> None:
+    leases = Leases(Division(4, 2), 5)
+    for number in (2, 3, 4, 1):
+        assert leases.ask(BEGAN_S) == LeaseAppend(number, 0)
+        leases.refused(number, BEGAN_S)
+    assert leases.ask(BEGAN_S) is GO_SINGLY
+
+
 def test_a_full_lease_is_followed_by_another_and_then_by_single_grants() -> None:
     leases = holding()
     assert [leases.ask(BEGAN_S), leases.ask(BEGAN_S)] == [GRANTED, GRANTED]

@@ -2,17 +2,24 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
 
 import pytest
 
 from harmonic_gateway.limits import lessee
-from harmonic_gateway.limits.allowances import RETRY_MARGIN_MS, Allowance, Allowances
+from harmonic_gateway.limits.allowances import (
+    RETRY_MARGIN_MS,
+    Allowance,
+    Allowances,
+    open_allowances,
+)
 from harmonic_gateway.limits.leases import KEPT_S, WINDOW_S
 from harmonic_gateway.limits.lessee import APPEND_TIMEOUT_S, LeaseAnswer, Lessee
+from harmonic_gateway.settings import GatewaySettings
 from harmonic_protocol import subjects
 from harmonic_protocol.leasing import METADATA, VALID_S, Division
-from harmonic_protocol.messages.declaration import GLOBAL_RATES, RateClass
+from harmonic_protocol.messages.declaration import GLOBAL_RATES, SERVICE_RATES, RateClass
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import AppendContended, AppendUnknown, StreamFull
 from harmonic_runtime.bus.wire import NO_HEADERS
@@ -144,7 +151,10 @@ async def test_the_whole_allowance_is_announced_and_granted(fleet: Fleet) -> Non
 
 async def test_what_a_lease_grants_asks_nobody(fleet: Fleet) -> None:
     await fleet.take(2)
-    assert fleet.streams.appends == [(fleet.streams.stored[0].subject, APPEND_TIMEOUT_S)]
+    (lease,) = fleet.streams.stored
+    assert fleet.streams.appends == [(lease.subject, APPEND_TIMEOUT_S)]
+    # All that it says is in its subject.
+    assert lease.payload == b""
     assert len(set(fleet.appended) & {leased(1), leased(2)}) == 1
     await fleet.take(5)
     assert fleet.appended[1:] == [ONE_BY_ONE] * SINGLY
@@ -210,6 +220,27 @@ async def test_a_lease_is_renewed_while_requests_go_on(fleet: Fleet) -> None:
     assert await fleet.take() == [None]
     assert fleet.appended == [first]
     assert fleet.counted("lease_appends", outcome="stored") == 3
+
+
+@pytest.mark.parametrize("renewal", [None, Failure(AppendUnknown("no answer"))])
+async def test_who_waits_for_a_lease_waits_on_when_another_is_renewed(
+    fleet: Fleet, renewal: Failure | None
+) -> None:
+    await fleet.take()
+    fleet.clock.seconds += VALID_S / 2
+    fleet.streams.held = deque()
+    assert await fleet.take() == [None]
+    answers: list[tuple[int, Any]] = []
+    for number in range(2):
+        fleet.gateways[0].begin("ann", PARAMETERS, noted(answers, number))
+    renew, claim = fleet.streams.held
+    fleet.streams.failures = deque([renewal])
+    renew()
+    assert answers == []
+    claim()
+    assert answers == [(0, None), (1, None)]
+    assert fleet.counted("allowances_counted_alone") == 0
+    assert fleet.counted("allowances_leased") == 4
 
 
 @pytest.mark.parametrize(
@@ -280,6 +311,17 @@ async def test_an_allowance_that_is_divided_anew_is_leased_a_window_later(fleet:
     assert set(fleet.appended) == {leased(1), leased(2)}
 
 
+def test_of_an_allowance_that_is_divided_anew_nothing_is_held(fleet: Fleet) -> None:
+    held = lessee_of(fleet.streams)
+    answers: list[LeaseAnswer] = []
+    held.begin("ann", PARAMETERS, answers.append)
+    assert held.used("ann", PARAMETERS) == 1
+    held.divide(PARAMETERS, Division(2, 1))
+    held.begin("ann", PARAMETERS, answers.append)
+    assert answers == [LeaseAnswer.GRANTED, LeaseAnswer.SINGLY]
+    assert held.used("ann", PARAMETERS) == 0
+
+
 def noted(answers: list[tuple[T, A]], whose: T) -> Callable[[A], None]:
     """Notes an answer with whose it is."""
     return lambda answer: answers.append((whose, answer))
@@ -338,3 +380,38 @@ def test_what_is_not_divided_is_granted_one_by_one(fleet: Fleet) -> None:
     answers: list[Any] = []
     held.begin("ann", ROOMS, answers.append)
     assert answers == [LeaseAnswer.SINGLY]
+
+
+def test_of_the_users_only_the_two_oldest_are_looked_at_to_make_room(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lessee, "MAX_LESSEES", 3)
+    held = lessee_of(fleet.streams)
+    answers: list[tuple[str, LeaseAnswer]] = []
+    fleet.streams.held = deque()
+    for user in "abc":
+        held.begin(user, PARAMETERS, noted(answers, user))
+    fleet.streams.held[2]()
+    assert answers == [("c", LeaseAnswer.GRANTED)]
+    # The two oldest wait: nobody makes room.
+    held.begin("d", PARAMETERS, noted(answers, "d"))
+    assert held.used("c", PARAMETERS) == 1
+
+
+@pytest.mark.parametrize("act", [True, False])
+@pytest.mark.parametrize(("gateway_id", "number"), [("1", 2), ("4", 1)])
+async def test_a_gateway_opens_the_allowances_of_all_that_it_counts(
+    fleet: Fleet, gateway_id: str, number: int, *, act: bool
+) -> None:
+    settings = cast("GatewaySettings", SimpleNamespace(lets_services_act=act))
+    for rate in SERVICE_RATES:
+        one_by_one = fleet.streams.configs[subjects.limit_stream(ROOMS)]
+        fleet.streams.configs[subjects.limit_stream(rate)] = one_by_one
+    metrics = Metrics()
+    opened = open_allowances(fleet.streams, settings, gateway_id, fleet.clock, metrics)
+    await opened.learn()
+    assert opened.allowances.keys() == {*GLOBAL_RATES, *(SERVICE_RATES if act else ())}
+    assert await opened.take("ann", PARAMETERS) is None
+    # Gateways begin to look for a lease at different numbers.
+    assert fleet.appended == [leased(number)]
+    assert metrics.registry.get_sample_value("harmonic_allowances_leased_total") == 1

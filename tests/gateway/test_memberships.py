@@ -5,7 +5,8 @@ from typing import cast
 import pytest
 
 from gateway.members import Silent, connection
-from harmonic_gateway.delivery.places import Place
+from harmonic_gateway.delivery.places import Place, Position
+from harmonic_gateway.membership.follower import AwaitNews, ReadAfter, StreamFollower, WriteEvents
 from harmonic_gateway.membership.local_room import MAX_RECENT_RECORDS, LocalRoom
 from harmonic_gateway.membership.membership import Entry, Membership, Presence
 from harmonic_gateway.membership.memberships import Memberships
@@ -14,11 +15,14 @@ from harmonic_gateway.sockets import Connection, Frame
 from harmonic_protocol.handed import HandedRoom
 from harmonic_protocol.internal import SavedRoom
 from harmonic_protocol.log import FIRST_MARK
+from harmonic_protocol.messages.following import UniverseState
+from harmonic_protocol.messages.parameters import Parameters
 from harmonic_protocol.refusals import Code, refused
 from harmonic_protocol.values import Mode
 
 #: Of a record: any number that no frame's place in a record reaches.
 MARK = FIRST_MARK + 7
+NOW = "2024-03-21T10:30:00.000Z"
 REMOVED = refused(Code.PERMISSION_DENIED, "You were removed")
 DELETED = refused(Code.NOT_FOUND, "Universe not found")
 
@@ -655,3 +659,107 @@ def test_what_another_gateway_knew_is_restored(memberships: Memberships) -> None
     memberships.restore(member, handed)
     assert member.start == Place(3, 2, FIRST_MARK)
     assert (member.sent, member.acknowledged) == (9, 7)
+
+
+def test_a_room_is_vacated_once_when_the_last_has_left(memberships: Memberships) -> None:
+    ann, bob = connection("ann"), connection("bob")
+    join(memberships, ann, at=5)
+    join(memberships, bob, at=5)
+    memberships.depart(bob)
+    assert not memberships.vacate("u")
+    memberships.depart(ann)
+    assert memberships.vacate("u")
+    assert not memberships.vacate("u")
+    # Who comes after that leaves it anew.
+    eve = connection("eve")
+    join(memberships, eve, at=5)
+    memberships.depart(eve)
+    assert memberships.vacate("u")
+
+
+def test_whoever_only_enters_vacates_a_room_as_well(memberships: Memberships) -> None:
+    entering = ask(memberships, connection("ann"))
+    assert not memberships.vacate("u")
+    memberships.refused(entering, frees_seat=True)
+    assert memberships.vacate("u")
+
+
+def test_a_room_that_is_not_known_or_only_followed_is_not_vacated(memberships: Memberships) -> None:
+    memberships.attach(follower())
+    assert not memberships.vacate("u")
+    assert not memberships.vacate("v")
+
+
+def test_members_were_shown_the_room_once_they_are_greeted(memberships: Memberships) -> None:
+    ann, bob = join(memberships, connection("ann")), join(memberships, connection("bob"))
+    ask(memberships, connection("eve"))
+    room = memberships.room("u")
+    assert room is not None
+    memberships.enter(ann.connection, "u")
+    memberships.answered(ann, 6, "edit")
+    greeting = [frame("joined")]
+    assert memberships.admit(ann, 6, greeting) == (Entry.ADMITTED, [])
+    assert room.greeted() == [bob]
+    memberships.deliver("u", 6, [])
+    assert memberships.due("u") == [(ann, greeting)]
+    assert room.greeted() == [bob, ann]
+
+
+class Idle:
+    """A follower's driver that does nothing."""
+
+    def wake(self) -> None:
+        pass
+
+    def interrupt(self) -> None:
+        pass
+
+
+def follower(universe: str = "u") -> StreamFollower:
+    return StreamFollower(universe, "ann", None, max_bytes=1000, driver=Idle())
+
+
+def is_shown_all(following: StreamFollower, position: int) -> bool:
+    """Whether a follower that is shown the universe as of a position has all up to its feed."""
+    state = UniverseState(
+        universe_id="u", participants=(), parameters=Parameters(), timestamp=NOW, seq=0
+    )
+    following.answered(Position(position), state)
+    assert isinstance(following.next(), WriteEvents)
+    then = following.next()
+    assert then in (AwaitNews(), ReadAfter(Place(position)))
+    return then == AwaitNews()
+
+
+@pytest.mark.parametrize(("shown", "is_all"), [(6, False), (7, True)])
+@pytest.mark.parametrize("is_early", [True, False])
+def test_a_follower_reads_what_the_feed_of_its_room_does_not_deliver(
+    memberships: Memberships, shown: int, *, is_all: bool, is_early: bool
+) -> None:
+    following = follower()
+    if is_early:
+        memberships.attach(following)
+    ask(memberships, connection("bob"))
+    memberships.begin("u", 7)
+    if not is_early:
+        memberships.attach(following)
+    room = memberships.room("u")
+    assert room is not None
+    assert (room.followers, following.is_attached) == ({following}, True)
+    assert is_shown_all(following, shown) is is_all
+
+
+def test_a_room_is_kept_for_those_who_follow_it(memberships: Memberships) -> None:
+    one, other, elsewhere = follower(), follower(), follower("v")
+    for each in (one, other, elsewhere):
+        memberships.attach(each)
+    assert len(memberships) == 2
+    memberships.detach(one)
+    memberships.detach(one)
+    assert not memberships.discard("u")
+    memberships.detach(other)
+    assert memberships.discard("u")
+    assert not memberships.discard("v")
+    # Its room is not known any more.
+    memberships.detach(other)
+    assert len(memberships) == 1

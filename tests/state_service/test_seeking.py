@@ -118,18 +118,22 @@ async def test_what_has_no_number_may_be_the_end() -> None:
         assert numbers(await read(storing, after)) == list(range(after + 1, 4))
 
 
-async def test_an_event_of_a_newer_version_is_found_by_its_number() -> None:
+async def test_events_of_a_newer_version_are_found_by_their_numbers() -> None:
     storing = await log_of(2)
-    newer = {"name": "something_newer", "data": {"seq": 3}}
-    record = {"id": "r", "at": AT, "events": [newer]}
-    await storing.streams.append(
-        LOG,
-        json.dumps(record).encode(),
-        timeout_s=1,
-        expected_last_subject_sequence=storing.records[-1],
-    )
-    request = ReadEvents(
-        universe_id=UNIVERSE, after_seq=2, last_seq=3, up_to_position=storing.records[-1]
-    )
-    (told,) = (await read_events(storing.journal, request)).records
-    assert [event.name for event in told.record.events] == ["something_newer"]
+    for number in (3, 4, 5):
+        newer = {"name": "something_newer", "data": {"seq": number}}
+        record = {"id": f"r{number}", "at": AT, "events": [newer]}
+        await storing.streams.append(
+            LOG,
+            json.dumps(record).encode(),
+            timeout_s=1,
+            expected_last_subject_sequence=storing.records[-1],
+        )
+    for after in range(2, 5):
+        request = ReadEvents(
+            universe_id=UNIVERSE, after_seq=after, last_seq=5, up_to_position=storing.records[-1]
+        )
+        told = (await read_events(storing.journal, request)).records
+        events = [event for logged in told for event in logged.record.events]
+        assert {event.name for event in events} == {"something_newer"}
+        assert [event.data["seq"] for event in events] == list(range(after + 1, 6))

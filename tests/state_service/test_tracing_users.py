@@ -8,8 +8,8 @@ from harmonic_protocol.intervening import TraceUser, UserTraced
 from harmonic_protocol.log import ConnectionJoined
 from harmonic_state import tracing_users
 from harmonic_state.tracing_users import trace_user
-from state_service.builders import UNIVERSE
-from state_service.storing import AT, LOG, Storing
+from state_service.builders import UNIVERSE, command
+from state_service.storing import AT, LOG, OWNER, Storing
 
 
 async def traced(storing: Storing, user: str, **where: object) -> UserTraced:
@@ -44,6 +44,15 @@ async def test_what_a_snapshot_says_is_told_first_and_alone() -> None:
     rest = await traced(storing, "ann", eventsOnly=True, afterPosition=0)
     assert (rest.state, rest.next_after) == ({}, None)
     assert rest.events
+
+
+async def test_of_a_deleted_universe_it_is_told_that_it_is_deleted() -> None:
+    storing = Storing()
+    await storing.store()
+    await storing.store(storing.history.does(command("delete_universe"), OWNER))
+    await storing.cover()
+    found = await traced(storing, "owner")
+    assert (found.deleted, found.state) == (True, {"isOwner": True})
 
 
 async def test_a_long_log_is_told_in_parts_that_leave_nothing_out(

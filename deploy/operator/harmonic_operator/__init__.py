@@ -1,1 +1,1 @@
-"""``harmonic``: how operators see and steer a running product, over its bus."""
+"""``harmonic``: operators inspect and control a running product, over its bus."""

@@ -4,7 +4,7 @@ from harmonic_operator.cli import app
 
 
 def main() -> None:
-    """Carry out one command, and end with its exit status."""
+    """Run one command, and end with its exit status."""
     app(prog_name="harmonic")
 
 

@@ -1,7 +1,7 @@
-"""A stream as a file: taken from a broker, and put into one where it is not.
+"""Streams as files: archives a stream from a broker, and restores it into one without it.
 
-The broker's own format, with every message at its sequence, with its headers and its time. See
-ADR-8 of NATS's architecture for how chunks are passed.
+It is the broker's own format: every message with its sequence, its headers and its time. ADR-8 of
+NATS's architecture describes how chunks are transferred.
 """
 
 import asyncio
@@ -18,21 +18,21 @@ from harmonic_runtime.bus.jetstream import ApiRefused, call
 from harmonic_runtime.bus.wire import DESCRIPTION, STATUS, Message
 
 CHUNK_BYTES = 128 * 1024
-#: How long the broker may take to begin, between two chunks, and to take one.
+#: Seconds that the broker may take to begin, between two chunks, and to accept one.
 CHUNK_TIMEOUT_S = 30.0
-#: Between brokers, word of who listens takes moments.
+#: Brokers tell one another of new subscriptions with a short delay.
 HAND_OVER_ATTEMPTS, HAND_OVER_PAUSE_S = 40, 0.1
-#: How long brokers that have just started may take to find one another.
+#: Seconds that brokers that have just started may take to find one another.
 PEERS_TIMEOUT_S, PEERS_PAUSE_S = 20.0, 0.25
-#: Fewer brokers are there than the stream is to have copies.
+#: The error if fewer brokers are there than the stream is to have copies.
 NO_PEERS = 10005
-#: The broker's word that there is no more.
+#: The broker's message that ends the transfer.
 _END = "204"
 
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """What was written of a stream."""
+    """The archive of a stream."""
 
     config: Mapping[str, Any]
     state: Mapping[str, Any]
@@ -41,9 +41,9 @@ class Archived:
 
 
 async def archive(bus: Bus, stream: str, path: Path, advance: Callable[[int], None]) -> Archived:
-    """Write a stream, as it is at one moment, to a file; ``advance`` is told of written bytes.
+    """Write a stream, as it is at one moment, to a file; ``advance`` is called with written bytes.
 
-    Raise :class:`NotDone` if the broker ends it before it is whole.
+    Raise :class:`NotDone` if the broker ends the transfer before the stream is complete.
     """
     inbox = bus.new_inbox()
     with path.open("wb") as file:
@@ -59,7 +59,7 @@ async def archive(bus: Bus, stream: str, path: Path, advance: Callable[[int], No
 
 
 class _Written:
-    """Takes chunks as they come, and asks for more."""
+    """Writes chunks as they arrive, and asks for more."""
 
     def __init__(
         self, bus: Bus, write: Callable[[bytes], object], advance: Callable[[int], None]
@@ -86,7 +86,7 @@ class _Written:
         self._news.set()
 
     async def whole(self) -> None:
-        """Return once all has come."""
+        """Return once the stream is complete."""
         while self._ended is None:
             self._news.clear()
             try:
@@ -107,7 +107,7 @@ async def unarchive(
     state: Mapping[str, Any],
     advance: Callable[[int], None],
 ) -> None:
-    """Make a stream of a file; raise :class:`NotDone` if the broker ends up with another one."""
+    """Restore a stream from a file; raise :class:`NotDone` if the result differs from ``state``."""
     begun = await begin_restoring(bus, stream, {"config": config, "state": state})
     place = str(begun["deliver_subject"])
     with path.open("rb") as file:
@@ -121,8 +121,8 @@ async def unarchive(
 async def begin_restoring(bus: Bus, stream: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     """The broker's answer once it begins to restore a stream.
 
-    Brokers that have just started are given time to find one another. Raise ``ApiRefused`` if they
-    do not, or for anything else.
+    Brokers that have just started get time to find one another. Raise ``ApiRefused`` if they do
+    not, or for any other error.
     """
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + PEERS_TIMEOUT_S
@@ -136,9 +136,9 @@ async def begin_restoring(bus: Bus, stream: str, asked: Mapping[str, Any]) -> Ma
 
 
 async def _hand_over(bus: Bus, place: str, chunk: bytes) -> Message:
-    """Have the broker take a chunk; its answer.
+    """Send the broker a chunk, and return its answer.
 
-    Another broker may lead the stream, and this one may not have heard yet that it listens there.
+    Another broker may lead the stream, and this one may not know yet that it listens there.
     """
     for _ in range(HAND_OVER_ATTEMPTS):
         try:
@@ -149,7 +149,7 @@ async def _hand_over(bus: Bus, place: str, chunk: bytes) -> Message:
 
 
 def check_restored(stream: str, answer: bytes, state: Mapping[str, Any]) -> None:
-    """Raise :class:`NotDone` unless the broker's last word says that all is there."""
+    """Raise :class:`NotDone` unless the broker's last answer confirms the whole stream."""
     said = json.loads(answer)
     error = said.get("error")
     if error is not None:

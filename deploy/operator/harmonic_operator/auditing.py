@@ -1,4 +1,4 @@
-"""``harmonic audit``: who did what to whom, and when; and what operators themselves did."""
+"""``harmonic audit``: who did what to whom, and when; and the entries for operators' commands."""
 
 import getpass
 from collections import deque
@@ -23,15 +23,15 @@ from harmonic_runtime.process.entropy import new_id
 from harmonic_runtime.process.settings import load_settings
 
 STORE_TIMEOUT_S = 5.0
-#: Entries that are read at once, and shown at most.
+#: Entries that are read in one call, and shown at most.
 READ_ENTRIES, MAX_SHOWN = 1000, 10_000
-#: Who did something where the account that runs the command has no name.
+#: The name in an entry if the account that runs the command has none.
 NAMELESS = "operator"
 
 
 @cache
 def operator_name() -> str:
-    """Who runs the command, as the audit log tells it."""
+    """The name of whoever runs the command, as the audit log shows it."""
     named = load_settings(OperatorSettings).operator_name
     try:
         return named or getpass.getuser()
@@ -45,9 +45,9 @@ async def is_kept(bus: Bus) -> bool:
 
 
 async def note(bus: Bus, action: str, *, target: str | None = None, **details: object) -> None:
-    """Have the audit log tell what was done; raise :class:`NotDone` where it cannot be written.
+    """Write an entry to the audit log; raise :class:`NotDone` if it cannot be written.
 
-    Where none is kept, nothing is told.
+    Without an audit log, it does nothing.
     """
     try:
         if not await is_kept(bus):
@@ -70,7 +70,7 @@ async def note(bus: Bus, action: str, *, target: str | None = None, **details: o
 async def audit(
     bus: Bus, *, universe: str | None, user: str | None, number: int, as_json: bool
 ) -> None:
-    """Show the latest entries, of a universe or about a user if one is given."""
+    """Show the latest entries, of one universe or about one user if given."""
     shown = await entries(bus, _patterns(universe, user), number)
     if as_json:
         write_json({"entries": [entry.to_wire() for entry in shown]})
@@ -90,7 +90,7 @@ async def audit(
 
 
 async def entries(bus: Bus, patterns: Sequence[str], number: int) -> list[AuditEntry]:
-    """The latest entries under some subjects, in their order."""
+    """The latest entries under some subjects, in order."""
     streams = Streams(bus)
     found: dict[int, AuditEntry] = {}
     for pattern in patterns:
@@ -117,7 +117,7 @@ def _patterns(universe: str | None, user: str | None) -> Sequence[str]:
 
 
 def _read(payload: bytes) -> AuditEntry | None:
-    """An entry; ``None`` for what is none."""
+    """An entry; ``None`` for a message that is no entry."""
     try:
         return AuditEntry.model_validate_json(payload)
     except ValidationError:
@@ -142,7 +142,7 @@ def add_commands(app: typer.Typer) -> None:
             str | None, typer.Option(help="What this user did, and what was done to it.")
         ] = None,
         number: Annotated[
-            int, typer.Option("--number", "-n", min=1, max=MAX_SHOWN, help="The latest so many.")
+            int, typer.Option("--number", "-n", min=1, max=MAX_SHOWN, help="Entries to show.")
         ] = 50,
         *,
         as_json: Json = False,

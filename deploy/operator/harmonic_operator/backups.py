@@ -1,7 +1,7 @@
-"""``harmonic backup`` and ``harmonic restore``: all that a product has stored, in a folder.
+"""``harmonic backup`` and ``harmonic restore``: all stored data of a product, in a folder.
 
-The manifest, written last, names every file with its size and its hash: a folder without it, or
-with a file that is not as it says, is no backup.
+The manifest is written last and names every file with its size and its hash. A folder without it,
+or with a file that differs from it, is not a backup.
 """
 
 import asyncio
@@ -37,15 +37,16 @@ from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.process.clock import SystemClock, timestamp
 
 MANIFEST = "manifest.json"
-#: The format of the folder; raised when an earlier `restore` could not read it.
+#: The version of the folder's format; raised when an earlier `restore` could not read it.
 FORMAT = 2
 READ_BYTES = 1024 * 1024
 STORE_TIMEOUT_S = 5.0
-#: How long brokers that have just started may take to agree on who leads.
+#: Seconds that brokers that have just started may take to elect their leaders.
 READY_TIMEOUT_S = 20.0
 READY_PAUSE_S = 0.25
-#: In this order: a log must not end before what the others say of it. A snapshot is of a position
-#: that its log has reached; listings, quotas, notes and sessions are mended where they are ahead.
+#: In this order, so that no log ends before a position that other streams refer to: a snapshot's
+#: log has reached its position. Listings, quotas, notes and sessions are repaired if they are
+#: ahead.
 SAVED = (
     subjects.OPERATOR_STREAM,
     subjects.SNAPSHOT_STREAM,
@@ -57,13 +58,13 @@ SAVED = (
     subjects.REVOCATIONS_STREAM,
     subjects.AUDIT_STREAM,
 )
-#: Format 1, of the version before, has none of these, and is written where there are none.
+#: Format 1, of the version before, has none of these; it is used if they do not exist.
 NEWER = frozenset({subjects.AUDIT_STREAM})
 FORMER = 1
 
 
 class SavedStream(ServiceModel):
-    """A stream's file: its name in the folder, and what it must be like."""
+    """A stream's file: its name in the folder, and its expected content."""
 
     stream: str
     file: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
@@ -74,7 +75,7 @@ class SavedStream(ServiceModel):
 
 
 class Manifest(ServiceModel):
-    """What a backup holds."""
+    """The content of a backup."""
 
     format: int
     at: Timestamp
@@ -82,7 +83,7 @@ class Manifest(ServiceModel):
 
 
 async def backup(bus: Bus, folder: Path, *, as_json: bool) -> None:
-    """Save all streams into an empty folder, while the product goes on."""
+    """Save all streams into an empty folder, while the product runs."""
     _prepare(folder)
     expected = {each.name: each for each in await stream_states(bus)}
     there = [name for name in SAVED if not (name in NEWER and expected[name].is_absent)]
@@ -102,7 +103,7 @@ async def backup(bus: Bus, folder: Path, *, as_json: bool) -> None:
 
 
 def run_restore(folder: Path, replicas: int | None, *, as_json: bool) -> None:
-    """Carry `harmonic restore` out, and end with its exit status."""
+    """Run `harmonic restore`, and end with its exit status."""
     settings = load_quietly()
     run(lambda bus: restore(bus, settings, folder, replicas=replicas, as_json=as_json), settings)
 
@@ -110,11 +111,11 @@ def run_restore(folder: Path, replicas: int | None, *, as_json: bool) -> None:
 async def restore(
     bus: Bus, settings: OperatorSettings, folder: Path, *, replicas: int | None, as_json: bool
 ) -> None:
-    """Put a backup into brokers that have none of its streams.
+    """Restore a backup into brokers that have none of its streams.
 
-    The whole backup is verified first, and that there is room for it. Universes go on at what was
-    saved; since more may have been stored and seen after that, nobody is sent the one as the
-    continuation of the other.
+    First the whole backup is verified, and that there is space for it. Universes continue from what
+    was saved. More may have been stored and seen after the backup, so clients are not sent the new
+    records as a continuation of those.
     """
     manifest = await asyncio.to_thread(verified, folder)
     await _until_empty(bus)
@@ -131,7 +132,7 @@ async def restore(
                 advance=advance,
             )
             if each.stream == subjects.OPERATOR_STREAM:
-                # Before there is any log that could be taken for one that has lost nothing.
+                # Before any log is restored that could be taken for a complete one.
                 await _mark(bus, manifest)
     _report("Restored", folder, manifest, as_json=as_json)
     if not as_json:
@@ -141,7 +142,7 @@ async def restore(
 async def _until_empty(bus: Bus) -> None:
     """Return once the brokers say that they have none of the streams.
 
-    Raise :class:`NotDone` where they have some, or do not say it in time.
+    Raise :class:`NotDone` if they have some, or do not answer in time.
     """
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + READY_TIMEOUT_S
@@ -164,7 +165,7 @@ async def _until_empty(bus: Bus) -> None:
 
 
 async def _have_room(settings: OperatorSettings, manifest: Manifest) -> None:
-    """Raise :class:`NotDone` if a broker has no room for what the streams reserve of its disk."""
+    """Raise :class:`NotDone` if a broker lacks the disk space that the streams reserve."""
     wanted = sum(max(0, int(each.config.get("max_bytes", -1))) for each in manifest.streams)
     lacking = list(without_room(await broker_stores(settings), wanted))
     if lacking:
@@ -186,7 +187,7 @@ async def _mark(bus: Bus, manifest: Manifest) -> None:
                 subjects.RESTORED_SUBJECT, restored.to_json(), timeout_s=STORE_TIMEOUT_S
             )
         except BusUnavailable:
-            # The copies of the stream have not agreed on their leader yet.
+            # The copies of the stream have not elected their leader yet.
             if loop.time() > ends_at:
                 raise
             await asyncio.sleep(READY_PAUSE_S)
@@ -195,9 +196,9 @@ async def _mark(bus: Bus, manifest: Manifest) -> None:
 
 
 def verified(folder: Path) -> Manifest:
-    """A backup's manifest, once every file was found to be as it says.
+    """A backup's manifest, once every file was found to match it.
 
-    Raise :class:`NotDone` for a folder that is no whole backup.
+    Raise :class:`NotDone` for a folder that is no complete backup.
     """
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
@@ -246,7 +247,7 @@ def _prepare(folder: Path) -> None:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole, or not at all."""
+    """Write a file completely or not at all."""
     new = path.with_suffix(".new")
     new.write_bytes(content)
     new.rename(path)
@@ -276,7 +277,7 @@ def _report(what: str, folder: Path, manifest: Manifest, *, as_json: bool) -> No
 
 @contextmanager
 def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar of bytes on standard error, where it is a terminal."""
+    """A progress bar of bytes on standard error, if that is a terminal."""
     columns: Sequence[Any] = (
         TextColumn("{task.description}"),
         BarColumn(),

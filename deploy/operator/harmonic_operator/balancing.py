@@ -1,18 +1,18 @@
-"""Which gateways give how many clients away, so that all have about the same number. Pure."""
+"""How many clients each gateway must close, so that all have about the same number. Pure."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-#: The most that the fullest gateway may have, as a multiple of the mean, before anybody is moved.
+#: The fullest gateway's multiple of the mean up to which nobody is moved.
 TOLERATED = 1.1
-#: While clients come back, a gateway takes new ones up to this multiple of the mean.
+#: While clients reconnect, a gateway takes new ones up to this multiple of the mean.
 FILLED_TO = 1.05
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one gateway is to do: give ``clients`` away, and take none from ``most`` on."""
+    """A gateway's part: close ``clients``, and take no new one at ``most`` or more."""
 
     clients: int
     most: int
@@ -25,11 +25,11 @@ def imbalance(connections: Mapping[str, int]) -> float:
 
 
 def shares(connections: Mapping[str, int]) -> dict[str, Share]:
-    """What each gateway is to do; nothing where they are close enough already.
+    """The part of each gateway; empty if they are close enough already.
 
-    Those above the mean give the rest away, and all are filled up to a little above it, which is
-    rounded up to whole clients: there is room for every client, whatever the balancer's choice, and
-    none has to be moved again.
+    Those above the mean close the excess. All take new clients up to a little above the mean,
+    rounded up to whole clients. So there is space for every client, whichever gateway the balancer
+    chooses, and none has to be moved again.
     """
     if not connections or imbalance(connections) <= TOLERATED:
         return {}
@@ -42,5 +42,5 @@ def shares(connections: Mapping[str, int]) -> dict[str, Share]:
 
 
 def taken(before: Mapping[str, int], after: Mapping[str, int]) -> int:
-    """How many clients more those gateways have that have more than before."""
+    """The sum of additional clients at those gateways that have more than before."""
     return sum(max(0, count - before.get(name, 0)) for name, count in after.items())

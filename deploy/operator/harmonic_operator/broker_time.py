@@ -1,4 +1,4 @@
-"""The time of day by the broker's clock, which operators' commands go by."""
+"""The time of day by the broker's clock, which operators' commands use."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from harmonic_runtime.process.clock import SystemClock
 
 
 async def broker_time(bus: Bus) -> datetime:
-    """The time of day by the broker's clock; raise ``BusUnavailable`` where it does not tell."""
+    """The time of day by the broker's clock; raise ``BusUnavailable`` if it does not tell."""
     own = SystemClock()
     clock = SharedClock(own)
     clock.take(await measure(bus, own, subjects.REVOCATIONS_STREAM))

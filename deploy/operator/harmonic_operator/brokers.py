@@ -1,4 +1,4 @@
-"""What is wrong with brokers, by what they show, and what they say of their disks. Pure."""
+"""Problems of brokers, from their greetings, certificates and disks. Pure."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ def of_brokers(
 
 
 def when(ends_s: float, at: datetime) -> str:
-    """That something ended, or ends, and on which day."""
+    """Whether something ended or ends, and on which day, in words."""
     verb = "ended" if ends_s <= at.timestamp() else "ends"
     return f"{verb} on {datetime.fromtimestamp(ends_s, UTC):%Y-%m-%d %H:%M} UTC"
 
@@ -42,7 +42,7 @@ def of_disks(stores: Iterable[BrokerStore]) -> Iterator[str]:
 
 
 def without_room(stores: Iterable[BrokerStore], wanted_bytes: int) -> Iterator[str]:
-    """Brokers that have no room for streams that reserve so much, and where nothing is yet."""
+    """Brokers without space for streams that reserve this much, while none is stored yet."""
     for each in stores:
         left_bytes = each.max_bytes - each.reserved_bytes
         if each.problem is None and left_bytes < wanted_bytes:

@@ -61,7 +61,7 @@ def status(
     certificate_days: Annotated[
         float,
         typer.Option(
-            min=0, max=MAX_CERTIFICATE_DAYS, help="Name certificates that end in so many days."
+            min=0, max=MAX_CERTIFICATE_DAYS, help="Name certificates that end within these days."
         ),
     ] = 14.0,
     *,
@@ -96,7 +96,7 @@ def who(universe: Universe, *, as_json: Json = False) -> None:
 def tail(
     universe: Universe,
     events: Annotated[
-        int | None, typer.Option("--events", "-n", min=1, help="End after so many events.")
+        int | None, typer.Option("--events", "-n", min=1, help="End after this many events.")
     ] = None,
     *,
     as_json: Json = False,
@@ -129,7 +129,7 @@ def switch(
     """Switch audio, music or joins off or on: everywhere within 2 s, and kept over restarts.
 
     Clients are told PERMISSION_DENIED with the reason SWITCHED_OFF. With joins off, clients that
-    come back to their rooms are still let in.
+    return to their rooms are still admitted.
     """
     run(lambda bus: steering.switch(bus, which, on=to is OnOff.ON, as_json=as_json))
 
@@ -148,9 +148,9 @@ def drain(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Have a gateway give its clients to others and take no new ones; its process goes on.
+    """Move a gateway's clients to other gateways, and take no new ones; its process keeps running.
 
-    Clients resume their sessions where they come back, as after any broken connection.
+    Clients resume their sessions at the others, as after any broken connection.
     """
     run(
         lambda bus: gateways.drain(
@@ -168,9 +168,9 @@ def rebalance(
     *,
     as_json: Json = False,
 ) -> None:
-    """Have the fullest gateways give clients away, until all have about the same number.
+    """Move clients away from the fullest gateways, until all have about the same number.
 
-    For after a scale-up: new gateways stay empty by themselves. No client is moved twice.
+    Use it after you added gateways: they stay empty otherwise. No client is moved twice.
     """
     run(lambda bus: gateways.rebalance(bus, per_s=per_second, as_json=as_json))
 
@@ -198,10 +198,10 @@ def restore(
     *,
     as_json: Json = False,
 ) -> None:
-    """Put a backup into brokers that have none of its streams; then start the services.
+    """Restore a backup into brokers that have none of its streams; then start the services.
 
-    The whole backup is verified before anything is changed. What was stored after it is lost: the
-    numbers of universes go on 1,000,000 later, and clients get the full state.
+    The whole backup is verified before anything is changed. Events after the backup are lost: each
+    universe's `seq` continues 1,000,000 later, and clients get the full state.
     """
     backups.run_restore(folder, replicas, as_json=as_json)
 
@@ -283,7 +283,7 @@ def probe(
         float, typer.Option(min=probe_command.LEAST_EVERY_S, max=3600, help="Seconds per round.")
     ] = 15.0,
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="End after so many rounds; without it, never.")
+        int | None, typer.Option(min=1, help="End after this many rounds; without it, never.")
     ] = None,
     universe: Annotated[
         str, typer.Option(help="The id of the universe that it makes for itself.")
@@ -305,10 +305,10 @@ def probe(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Do what people do with two clients, again and again, and serve metrics of what came of it.
+    """Do repeatedly, with two clients, what people do, and serve metrics of the results.
 
-    Both connect and join; one hears the other's update, is cut off, and comes back to what it
-    missed. Metrics are served at /metrics of HARMONIC_OPS_HOST and HARMONIC_OPS_PORT. With
+    Both connect and join; one hears the other's update, is disconnected, reconnects, and is sent
+    what it missed. Metrics are served at /metrics of HARMONIC_OPS_HOST and HARMONIC_OPS_PORT. With
     --rounds, it exits 1 if the last round failed. Needs no bus.
     """
     if [secret, secret_file, tokens].count(None) != 2:  # noqa: PLR2004 -- all but one

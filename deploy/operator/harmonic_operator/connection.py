@@ -1,4 +1,4 @@
-"""A command's life: the bus is opened, the command runs, and its exit status says what came of it.
+"""The life of a command: it opens the bus, does its work, and ends with an exit status.
 
 ======  ============================================================
 ``0``   done, and nothing is wrong
@@ -29,16 +29,16 @@ DONE, FAILED, UNREACHABLE = 0, 1, 3
 
 
 class NotDone(Exception):
-    """What was asked for was not done, or something is wrong; the text says what."""
+    """The request was not carried out, or something is wrong; the text says what."""
 
 
 def run(work: Callable[[Bus], Awaitable[None]], settings: OperatorSettings | None = None) -> None:
-    """Carry a command out over the bus, and end with its exit status."""
+    """Run a command over the bus, and end with its exit status."""
     finish(_connected(settings or load_quietly(), work))
 
 
 def load_quietly() -> OperatorSettings:
-    """The settings; of what the runtime logs, errors alone are shown, on standard error."""
+    """The settings; of the runtime's logs, only errors are shown, on standard error."""
     settings = load_settings(OperatorSettings)
     quiet = settings.model_copy(update={"log_level": "error"})
     configure_logs("operator", quiet, sys.stderr)
@@ -46,7 +46,7 @@ def load_quietly() -> OperatorSettings:
 
 
 def finish(work: Awaitable[None]) -> None:
-    """Carry a command out, and end with its exit status."""
+    """Run a command, and end with its exit status."""
     try:
         asyncio.run(_awaited(work))
     except NotDone as error:
@@ -67,7 +67,7 @@ async def _awaited(work: Awaitable[None]) -> None:
 
 
 async def greet(settings: OperatorSettings) -> Sequence[BrokerGreeting]:
-    """What all brokers show; nothing where the own certificates cannot be used."""
+    """The greetings of all brokers; empty if the own certificates cannot be used."""
     try:
         return await greetings(settings)
     except OSError:
@@ -75,7 +75,7 @@ async def greet(settings: OperatorSettings) -> Sequence[BrokerGreeting]:
 
 
 async def _connected(settings: OperatorSettings, work: Callable[[Bus], Awaitable[None]]) -> None:
-    """Work over the bus; raise :class:`CannotStart`, with what is wrong with each broker, if not.
+    """Work over the bus; raise :class:`CannotStart` with each broker's problem if none answers.
 
     One broker that answers is enough.
     """

@@ -1,8 +1,8 @@
 """``harmonic export`` and ``erase``: what is stored of a user, in all universes.
 
-Which universes name a user is written nowhere, so all of them are asked. Each answer is what the
-streams hold, so a run that was cut off is finished by the next one, and one that finds nothing is
-the proof that nothing is left.
+No index tells which universes name a user, so all of them are asked. Each answer is what the
+streams hold. So a run that was interrupted is completed by the next one, and a run that finds
+nothing proves that nothing is left.
 """
 
 import asyncio
@@ -44,19 +44,19 @@ T = TypeVar("T")
 
 #: Universes that are asked at the same time.
 AT_ONCE = 16
-#: Streams that the version before has not.
+#: Streams that the version before does not have.
 NEWER = frozenset({subjects.AUDIT_STREAM, subjects.LEASES_STREAM})
-#: How often a universe's history is forgotten until it names the user no more.
+#: Attempts to discard a universe's history until it no longer names the user.
 ATTEMPTS = 3
 INFO_TIMEOUT_S = 10.0
-#: Messages that are read at once.
+#: Messages that are read in one call.
 READ_AT_ONCE = 1000
 PLACEHOLDER_BYTES = 8
 
 
 @dataclass
 class _Erased:
-    """What was done to one universe, or why not."""
+    """What was done to one universe, or why it failed."""
 
     universe: str
     placeholder: str = ""
@@ -80,7 +80,7 @@ class _Erased:
 
 @dataclass(frozen=True)
 class StoredPlace:
-    """Where something of a user is stored under a digest of the id."""
+    """Where data of a user is stored under a digest of the id."""
 
     what: str
     stream: str
@@ -88,7 +88,7 @@ class StoredPlace:
 
 
 def places(user: str) -> Sequence[StoredPlace]:
-    """Where something may be stored of a user, but for the revocation of its tokens."""
+    """Where data of a user may be stored, except for the revocation of its tokens."""
     audience = subjects.audience_of(user)
     return (
         StoredPlace("sessions", subjects.SESSIONS_STREAM, subjects.sessions_of(user)),
@@ -107,7 +107,7 @@ def places(user: str) -> Sequence[StoredPlace]:
 
 
 async def _kept(bus: Bus, wanted: Sequence[StoredPlace]) -> Sequence[StoredPlace]:
-    """Those of streams that are there: the version before keeps no audit log, and no leases."""
+    """The places in existing streams: the version before keeps no audit log, and no leases."""
     absent = {stream for stream in NEWER if await Inspection(bus).stream(stream) is None}
     return [place for place in wanted if place.stream not in absent]
 
@@ -117,7 +117,7 @@ def _revocation(user: str) -> StoredPlace:
 
 
 async def export(bus: Bus, user: str) -> None:
-    """Write one JSON document of all that is stored of a user."""
+    """Write everything that is stored of a user as one JSON document."""
     async with _owners(bus) as owners:
         traced = await of_all(
             await _universes(bus), lambda universe: _traced(owners, universe, user)
@@ -147,7 +147,7 @@ async def erase(
 ) -> None:
     """Erase a user; raise :class:`NotDone` with what is left, if anything is."""
     streams = Streams(bus)
-    # First, so that nothing new of the user is stored meanwhile.
+    # First, so that no new data of the user is stored meanwhile.
     await store_revocation(
         streams, subjects.revoked_user(user), (await broker_time(bus)).timestamp()
     )
@@ -181,17 +181,17 @@ async def erase(
                 "The revocation of the user's tokens is kept, under a digest of the id, until they"
                 " have ended by HARMONIC_REVOCATIONS_KEPT_S; --forget-revocation removes it."
             )
-    # That somebody was erased, and not who.
+    # The entry says that a user was erased, and not who.
     await note(bus, "erase")
     if left:
         raise NotDone(f"Not done in {len(left)} universes: run it again.")
 
 
 async def purged(bus: Bus, wanted: Sequence[StoredPlace]) -> dict[str, int]:
-    """Remove what is stored at these places: of how many subjects, by what it is.
+    """Remove everything that is stored at these places; the number of subjects, by kind.
 
-    What was on its way comes after it was removed, as a session that ends: it is looked for again.
-    Raise :class:`NotDone` where there is always more.
+    Data that was under way, such as a session that just ended, may be stored after the removal: so
+    it looks again. Raise :class:`NotDone` if new data keeps coming.
     """
     removed = dict.fromkeys((place.what for place in wanted), 0)
     for _ in range(ATTEMPTS):
@@ -219,7 +219,7 @@ async def _owners(bus: Bus) -> AsyncIterator[OwnerClient]:
 async def of_all(
     universes: Sequence[str], work: Callable[[str], Awaitable[T]]
 ) -> list[tuple[str, T | str]]:
-    """What the work gives for each universe, or the sentence of why it failed."""
+    """The result of the work for each universe, or a sentence on why it failed."""
     waiting = iter(universes)
     found: list[tuple[str, T | str]] = []
 
@@ -239,7 +239,7 @@ async def of_all(
 async def _erased(
     owners: OwnerClient, universe: str, user: str, bequest: Bequest
 ) -> _Erased | None:
-    """Erase a user from a universe; ``None`` where nothing stored there names the user."""
+    """Erase a user from a universe; ``None`` if its stored data does not name the user."""
     done: _Erased | None = None
     for _ in range(ATTEMPTS):
         if not await _is_named(owners, universe, user):
@@ -259,7 +259,7 @@ async def _erased(
 
 
 async def _traced(owners: OwnerClient, universe: str, user: str) -> UserTraced:
-    """All that a universe's streams hold of a user."""
+    """Everything in a universe's streams that names a user."""
     whole = await _part(owners, universe, user)
     events, after = list(whole.events), whole.next_after
     while after is not None:
@@ -270,7 +270,7 @@ async def _traced(owners: OwnerClient, universe: str, user: str) -> UserTraced:
 
 
 async def _is_named(owners: OwnerClient, universe: str, user: str) -> bool:
-    """Whether anything that a universe's streams hold names a user."""
+    """Whether anything in a universe's streams names a user."""
     part = await _part(owners, universe, user)
     while not part.names_user and part.next_after is not None:
         part = await _part(owners, universe, user, part.next_after)
@@ -298,7 +298,7 @@ async def _universes(bus: Bus) -> list[str]:
 
 
 async def _subjects(bus: Bus, stream: str, matching: str) -> list[str]:
-    """The subjects of a stream that have messages; none where there is no such stream yet."""
+    """The subjects of a stream that have messages; none if the stream does not exist yet."""
     found: list[str] = []
     while True:
         asked = {"subjects_filter": matching, "offset": len(found)}
@@ -315,7 +315,7 @@ async def _subjects(bus: Bus, stream: str, matching: str) -> list[str]:
 
 
 async def stored_at(bus: Bus, place: StoredPlace) -> list[Any]:
-    """All messages of a place, read as JSON where they are."""
+    """All messages of a place, parsed as JSON if possible."""
     found: list[Any] = []
     sequence = 1
     while True:

@@ -1,4 +1,4 @@
-"""``harmonic explain``: what logs say of an error that a client was told the id of."""
+"""``harmonic explain``: what logs say of an error whose id a client was told."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,7 +10,7 @@ from harmonic_operator.output import console, write_json
 from harmonic_protocol.causes import Cause
 
 Line = Mapping[str, Any]
-#: What every line has, or what is told by itself.
+#: Fields that every line has, or that are printed separately.
 _KNOWN = {"event", "level", "time", "service", "instance", "replica", "error_id", "exception"}
 
 
@@ -18,7 +18,7 @@ _KNOWN = {"event", "level", "time", "service", "instance", "replica", "error_id"
 class Explanation:
     """An error as its gateway logged it, and the other lines of the same trace or id.
 
-    ``instances`` are the names of replicas by their ids, as far as the logs tell.
+    ``instances`` are the names of replicas by their ids, as far as the logs have them.
     """
 
     error: Line
@@ -27,7 +27,7 @@ class Explanation:
 
     @property
     def facts(self) -> dict[str, object]:
-        """What is known of the error, by plain names; what is not known is left out."""
+        """The known facts about the error, by plain names; unknown ones are left out."""
         error = self.error
         cause = error.get("cause")
         owner = error.get("owner")
@@ -77,7 +77,7 @@ def find(error_id: str, logs: Iterable[str]) -> Explanation | None:
     own = [line for line in lines if line.get("error_id") == error_id]
     if not own:
         return None
-    # A traceback may stand in a line of its own, which names no cause.
+    # A traceback may have a line of its own, which names no cause.
     error = max(own, key=lambda line: ("cause" in line, line.get("service") == "gateway"))
     trace = error.get("trace_id")
     related = [
@@ -96,7 +96,7 @@ def find(error_id: str, logs: Iterable[str]) -> Explanation | None:
 
 
 def _read(logs: Iterable[str]) -> Iterator[Line]:
-    """The lines that are a service's, whatever a tool has put before them."""
+    """The lines that a service wrote, without any prefix that a tool added."""
     for line in logs:
         start = line.find("{")
         if start < 0:

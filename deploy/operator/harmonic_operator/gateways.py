@@ -1,4 +1,4 @@
-"""``harmonic drain`` and ``harmonic rebalance``: clients that go on at other gateways."""
+"""``harmonic drain`` and ``harmonic rebalance``: they move clients to other gateways."""
 
 import asyncio
 from collections.abc import Mapping
@@ -15,22 +15,22 @@ from harmonic_protocol.operating import MAX_BOUND_S, Description, Done, Drain, M
 from harmonic_runtime.bus.client import Bus
 
 POLL_S = 0.25
-#: After the last client was closed: how long all may take to be back elsewhere. Official clients
-#: wait up to five seconds between two tries.
+#: Seconds after the last closed client within which all should have reconnected. Official clients
+#: wait up to five seconds between two attempts.
 RETURN_S = 30.0
-#: Clients that close by themselves meanwhile are not waited for.
+#: Clients that disconnect by themselves meanwhile are not waited for.
 BACK = 0.98
 
 
 def connections(described: Description) -> int:
-    """How many clients a gateway has."""
+    """The number of a gateway's clients."""
     return int(total(described.values, "harmonic_connections"))
 
 
 async def drain(
     bus: Bus, gateway: str, *, over_s: float, undo: bool, force: bool, as_json: bool
 ) -> None:
-    """Have a gateway give all of its clients away and take no new one, or take them again."""
+    """Have a gateway close all its clients and take no new ones, or take them again."""
     known = {each.instance: each for each in (await describe(bus, "gateway")).of("gateway")}
     if gateway not in known:
         raise NotDone(f"No gateway {gateway} answers; there are: {', '.join(known) or 'none'}.")
@@ -56,7 +56,7 @@ async def drain(
 
 
 async def _until_empty(bus: Bus, gateway: str, before: int, over_s: float) -> int:
-    """Watch a gateway until it has no client; how many are left when that takes too long."""
+    """Wait until a gateway has no client; return how many are left after the timeout."""
     left = before
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + over_s + RETURN_S
@@ -72,9 +72,10 @@ async def _until_empty(bus: Bus, gateway: str, before: int, over_s: float) -> in
 
 
 async def rebalance(bus: Bus, *, per_s: float, as_json: bool) -> None:
-    """Have the fullest gateways give clients away, each client once at most.
+    """Have the fullest gateways close clients, each client at most once.
 
-    What is known of the clients that were closed is how many more the other gateways have then.
+    The result for the closed clients is known only as how many more the other gateways have
+    afterwards.
     """
     before = await _counts(bus)
     plan = shares(before)
@@ -116,7 +117,7 @@ async def rebalance(bus: Bus, *, per_s: float, as_json: bool) -> None:
 
 
 async def _counts(bus: Bus) -> dict[str, int]:
-    """The clients of each gateway that takes some; raise :class:`NotDone` if there is none."""
+    """The clients of each gateway that accepts some; raise :class:`NotDone` if there is none."""
     ready = [
         each for each in (await describe(bus, "gateway")).of("gateway") if each.state == "ready"
     ]
@@ -127,7 +128,7 @@ async def _counts(bus: Bus) -> dict[str, int]:
 
 async def _move(bus: Bus, plan: Mapping[str, Share], over_s: float) -> None:
     for_s = min(over_s + RETURN_S, MAX_BOUND_S)
-    # Those that only take clients first: the others' clients come at once.
+    # Those that only take clients first: closed clients reconnect at once.
     for gateway, share in sorted(plan.items(), key=lambda each: each[1].clients):
         asked = MoveClients(clients=share.clients, over_s=over_s, most=share.most, for_s=for_s)
         if await ask_one(bus, "gateway", gateway, asked, Done) is None:
@@ -141,7 +142,7 @@ async def _lift(bus: Bus, plan: Mapping[str, Share]) -> None:
 
 
 async def _until_back(bus: Bus, before: int, moved: int, over_s: float) -> dict[str, int]:
-    """Watch the clients until as many as before are connected, or that takes too long."""
+    """Wait until as many clients as before are connected, or until the timeout."""
     loop = asyncio.get_running_loop()
     began_at = loop.time()
     with _progress() as progress:
@@ -159,7 +160,7 @@ async def _until_back(bus: Bus, before: int, moved: int, over_s: float) -> dict[
 
 
 def _progress() -> Progress:
-    """A bar on standard error, where it is a terminal."""
+    """A progress bar on standard error, if that is a terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""Ids on the command line, which may begin with a hyphen: those of universes and users do."""
+"""Ids on the command line, which may begin with a hyphen, as those of universes and users do."""
 
 from collections.abc import Collection, Sequence
 from itertools import islice
@@ -8,11 +8,11 @@ from typer.core import TyperCommand
 
 
 def arranged(words: Sequence[str], flags: Collection[str], valued: Collection[str]) -> list[str]:
-    """The words of a command line, with the options first and the arguments behind ``--``.
+    """The words of a command line, reordered: options first, then the arguments behind ``--``.
 
-    A word that is none of the command's own options, as it is spelled or before ``=``, is an
-    argument, whatever it begins with. Each of ``flags`` stands by itself, each of ``valued`` takes
-    the next word. What stands behind a ``--`` is an argument anyway.
+    A word that is not exactly one of the command's own options, alone or before ``=``, is an
+    argument, whatever it begins with. Each of ``flags`` stands alone; each of ``valued`` takes the
+    next word. Words behind a ``--`` are arguments anyway.
     """
     options: list[str] = []
     arguments: list[str] = []
@@ -33,7 +33,7 @@ class TakesIds(TyperCommand):
     """A command with an id among its arguments."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the command line; an id needs no ``--`` before it."""
+        """Parse the command line; an id needs no ``--`` before it."""
         flags: set[str] = set()
         valued: set[str] = set()
         for each in self.get_params(ctx):

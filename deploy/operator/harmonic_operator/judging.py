@@ -1,7 +1,7 @@
-"""What is wrong with a product, from what its replicas and its streams say. Pure.
+"""The problems of a product, from the reports of its replicas and its streams. Pure.
 
-Each rule is a line of a table, or a function for what no single number tells; an operator reads
-the sentence that it makes, which names what is concerned.
+Each rule is a line of a table, or a function if no single number shows the problem. An operator
+reads the rule's sentence, which names the replica, stream or universe concerned.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,21 +17,21 @@ from harmonic_protocol.operating import SERVICES, Description
 from harmonic_runtime.bus.greeting import BrokerGreeting
 from harmonic_runtime.bus.inspection import StoreShare
 
-#: A stream, or the whole store, is nearly full from this share of its bytes on.
+#: The share of its bytes from which on a stream, or the whole store, is nearly full.
 NEARLY_FULL = 0.85
-#: A universe with so many requests a second is busier than people make one.
+#: Requests per second above which a universe is busier than people make one.
 BUSY_REQUESTS_PER_S = 200.0
-#: For so long after its start, a process may be busy with itself.
+#: Seconds after its start in which a process may be busy with itself.
 SETTLING_S = 60.0
-#: A quarter of the time: a pause of garbage collection, or of the machine, is far from it.
+#: A quarter of the time: pauses of garbage collection, or of the machine, are far below it.
 LATE_S_A_MINUTE = 15.0
-#: A copy of a stream may be so many messages behind its leader for a moment.
+#: Messages that a copy of a stream may be behind its leader for a moment.
 TOLERATED_LAG = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A product at one moment, ``at``. A certificate that ends before ``renewed_until`` is late."""
+    """A product at time ``at``. A certificate that ends before ``renewed_until`` is a problem."""
 
     replicas: Replicas
     streams: tuple[StreamReport, ...]
@@ -46,10 +46,10 @@ class Overview:
 class Rule:
     """A metric that should be below a bound; ``sentence`` is formatted with ``value``.
 
-    Where ``recent``, the metric is a counter, and what counts is its increase in the last minute.
-    All series of the metric that have ``labels`` are added up. A replica is judged by it from
-    ``after_s`` seconds after its start on; where ``provider`` is given, only if it has keys of an
-    identity provider, or only if it has none.
+    If ``recent``, the metric is a counter, and its increase in the last minute is compared. All
+    series of the metric that have ``labels`` are added up. The rule applies to a replica from
+    ``after_s`` seconds after its start. If ``provider`` is set, it applies only to replicas with
+    keys of an identity provider, or only to those without.
     """
 
     metric: str
@@ -62,7 +62,7 @@ class Rule:
 
 
 NOT_AFTER = "harmonic_certificate_not_after_timestamp_seconds"
-#: What a replica does with a certificate that ends.
+#: What a replica uses a certificate for that ends.
 CERTIFICATES: Mapping[str, str] = {
     "clients": "shows clients a certificate that",
     "bus": "shows NATS a certificate that",
@@ -70,7 +70,7 @@ CERTIFICATES: Mapping[str, str] = {
 }
 
 PROVIDER_KEYS = "harmonic_jwks_keys"
-#: The secrets that all gateways must have in common, and what sets them.
+#: The secrets that all gateways must share, and the settings that contain them.
 SECRETS: Mapping[str, str] = {
     "tokens": "HARMONIC_JWT_SECRET",
     "services": "HARMONIC_SERVICE_SECRET",
@@ -178,7 +178,7 @@ RULES = (
 
 
 def problems(overview: Overview) -> list[str]:
-    """What is wrong, a sentence each."""
+    """The problems, one sentence each."""
     return [
         *_of_replicas(overview.replicas),
         *_of_secrets(overview.replicas.of("gateway")),
@@ -196,7 +196,7 @@ def problems(overview: Overview) -> list[str]:
 
 
 def notes(overview: Overview) -> list[str]:
-    """What an operator should know and has probably brought about, a sentence each."""
+    """Facts that an operator should know and probably intended, one sentence each."""
     described = overview.replicas.described
     found = [
         f"{switch.value} is switched off."
@@ -221,7 +221,7 @@ def _of_replicas(replicas: Replicas) -> Iterator[str]:
 
 
 def _of_secrets(gateways: Sequence[Description]) -> Iterator[str]:
-    """Gateways with another secret than most: they refuse what the others have given out."""
+    """Gateways whose secret differs from most others': they refuse what the others issued."""
     for what, setting in SECRETS.items():
         names: dict[str, list[str]] = {}
         for each in gateways:
@@ -256,7 +256,7 @@ def _of_replica(described: Description) -> Iterator[str]:
 def _of_certificates(described: Description, overview: Overview) -> Iterator[str]:
     for certificate, what in CERTIFICATES.items():
         ends_s = total(described.values, NOT_AFTER, {"certificate": certificate})
-        # There is none where nothing is told.
+        # A replica that reports no secrets has none to compare.
         if 0 < ends_s <= overview.renewed_until.timestamp():
             name = f"{described.service} {described.instance}"
             yield f"{name} {what} {when(ends_s, overview.at)}."
@@ -267,7 +267,7 @@ def _of_streams(streams: tuple[StreamReport, ...]) -> Iterator[str]:
         if stream.problem is not None:
             what = "The limiter's stream" if stream.name in LIMITS else "The stream"
             yield f"{what} {stream.name} {stream.problem}."
-        # Where the oldest messages are let go of, full is how it is meant to be.
+        # If the oldest messages are dropped, a full stream is normal.
         if stream.fill is not None and stream.fill >= NEARLY_FULL and not stream.drops:
             yield f"The stream {stream.name} is {stream.fill:.0%} full."
         for copy in stream.copies:

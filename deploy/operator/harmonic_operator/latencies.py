@@ -1,17 +1,17 @@
-"""Latencies as they come in, and what is told of them. Pure."""
+"""Latencies as they are measured, and their summaries. Pure."""
 
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-#: So many of the latest are kept of each kind.
+#: The latest latencies that are kept of each kind.
 MAX_KEPT = 1_000_000
-#: What is shown while it goes on is of the latest so many.
+#: The latest latencies that the progress display uses.
 SHOWN = 500
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """The value that this share of the others does not exceed; 0 of none."""
+    """The smallest value that this share of the values does not exceed; 0 if there are none."""
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
@@ -23,12 +23,12 @@ class Latencies:
     count: int = 0
 
     def add(self, seconds: float) -> None:
-        """One more was seen."""
+        """Add one latency, in seconds."""
         self.seconds.append(seconds)
         self.count += 1
 
     def summary(self) -> dict[str, float]:
-        """Median, 95th and 99th percentile and the most, in milliseconds, and the number."""
+        """Median, 95th and 99th percentile and maximum, in milliseconds, and the number."""
         ordered = sorted(self.seconds)
         found = {f"p{int(q * 100)}Ms": 1000 * quantile(ordered, q) for q in (0.5, 0.95, 0.99)}
         most = 1000 * ordered[-1] if ordered else 0.0
@@ -43,16 +43,16 @@ class Latencies:
 
 @dataclass
 class Measured:
-    """What a load came to."""
+    """The results of a load."""
 
     connects: Latencies = field(default_factory=Latencies)
     acks: Latencies = field(default_factory=Latencies)
     deliveries: Latencies = field(default_factory=Latencies)
     expected_deliveries: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
-    #: Updates that a client merged with another one: a limit, or one under way, held them back.
+    #: Updates that a client merged with another: a limit, or one under way, held both back.
     merged: int = 0
-    #: Clients that lost their connection and came back, each time.
+    #: Clients that lost their connection and reconnected, counted each time.
     reconnects: int = 0
     #: Clients that were not in their rooms at the end.
     lost: int = 0
@@ -61,11 +61,11 @@ class Measured:
 
     @property
     def missing(self) -> int:
-        """Deliveries that never came."""
+        """Deliveries that never arrived."""
         return max(0, self.expected_deliveries - self.deliveries.count)
 
     def summary(self) -> dict[str, object]:
-        """All of it, by plain names."""
+        """All results, by plain names."""
         rate = self.acks.count / self.took_s if self.took_s else 0.0
         return {
             "connects": self.connects.summary(),

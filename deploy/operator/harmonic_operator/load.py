@@ -1,7 +1,7 @@
 """``harmonic load``: clients that join rooms and change them, to size one's own cluster.
 
-They are clients as applications have them, in this one process, which can drive some hundreds of
-them; run several of it for more.
+They are the clients that applications use, all in this one process, which can drive some hundreds
+of them. Run several processes for more.
 """
 
 import asyncio
@@ -32,19 +32,19 @@ from harmonic_operator.output import console, errors, table, write_json
 from harmonic_protocol.messages.universes import MAX_PARTICIPANTS
 from harmonic_runtime.process.ticker import spread
 
-#: Connections that are being made at a time.
+#: Connections that are being opened at a time.
 CONNECTING = 32
-#: How long the last deliveries are waited for.
+#: Seconds that the last deliveries are waited for.
 LATE_S = 5.0
 TOKEN_LIFETIME_S = 24 * 3600
-#: Each update sets a gravity that no other one sets, so that its deliveries are known by it.
+#: Each update sets a unique gravity, by which its deliveries are recognised.
 _MARKS = 20_000_000
 _PER_UNIT = 1_000_000
 
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """Who does what: ``rate`` is updates a second in all; a token for each client."""
+    """The plan: ``rate`` is updates per second of all together; ``tokens`` has one per client."""
 
     urls: Sequence[str]
     tokens: Sequence[str]
@@ -54,13 +54,13 @@ class LoadPlan:
 
 
 def make_tokens(secret: str, clients: int) -> list[str]:
-    """Tokens of users that nobody else has."""
+    """Tokens of new users that no one else has."""
     run = secrets.token_hex(4)
     return [make_token(secret, f"load-{run}-{n}", TOKEN_LIFETIME_S) for n in range(clients)]
 
 
 async def load(plan: LoadPlan, *, as_json: bool) -> None:
-    """Carry a load out; raise :class:`NotDone` if clients were not served as they should be."""
+    """Run a load; raise :class:`NotDone` if clients were not served as they should be."""
     measured = Measured()
     crowd = _Crowd(plan, measured)
     with _progress() as progress:
@@ -101,7 +101,7 @@ class _Crowd:
         self._leaving = False
 
     async def enter(self, progress: Progress) -> None:
-        """Let all clients connect and join their rooms."""
+        """Have all clients connect and join their rooms."""
         free = asyncio.Semaphore(CONNECTING)
         everybody = range(len(self._plan.tokens))
         task = progress.add_task("Connecting", total=len(everybody), shown="")
@@ -120,7 +120,7 @@ class _Crowd:
             await asyncio.gather(*(enter(number) for number in some))
 
     async def write(self, progress: Progress) -> None:
-        """Send updates at the wanted rate, each from the next client in turn."""
+        """Send updates at the planned rate, each from the next client in turn."""
         updates = max(1, int(self._plan.rate * self._plan.duration_s))
         task = progress.add_task("Updates", total=updates, shown="")
         loop = asyncio.get_running_loop()
@@ -139,7 +139,7 @@ class _Crowd:
         self._measured.lost = sum(each.universe.status != "joined" for each in members)
 
     async def leave(self) -> None:
-        """Delete the universes, and let all go."""
+        """Delete the universes, and disconnect all clients."""
         self._leaving = True
         for number, room in self._rooms.items():
             if number in self._members:
@@ -152,7 +152,7 @@ class _Crowd:
                 raise ended
 
     async def _enter(self, number: int) -> HarmonicError | None:
-        """Have a client connect and join; why it cannot, if so."""
+        """Have a client connect and join; return the error if it cannot."""
         entered: asyncio.Future[HarmonicError | None] = asyncio.get_running_loop().create_future()
         attending = asyncio.create_task(self._attend(number, entered))
         self._attending.append(attending)
@@ -163,7 +163,7 @@ class _Crowd:
         return await entered
 
     async def _attend(self, number: int, entered: asyncio.Future[HarmonicError | None]) -> None:
-        """A client from its connect to its end, which comes back by itself meanwhile."""
+        """Run a client from its connect to its end; it reconnects by itself meanwhile."""
         url, token = self._plan.urls[number % len(self._plan.urls)], self._plan.tokens[number]
         began_s = time.monotonic()
         try:
@@ -216,7 +216,7 @@ class _Crowd:
             return
         self._measured.acks.add(time.monotonic() - sent_s)
         if seq == member.last_seq:
-            # A limit, or an update that was under way, held both back: they were sent as one.
+            # A limit, or an update under way, held both back: they were sent as one.
             self._measured.merged += 1
         else:
             member.last_seq = seq
@@ -224,14 +224,14 @@ class _Crowd:
 
     def _hear(self, event: AnyEvent) -> None:
         match event:
-            # What is only told again after a return has no number.
+            # An event that only repeats the current values after a return has no number.
             case ParametersUpdated(seq=int(), parameters=PhysicsParameters(gravity=gravity)):
                 sent_s = self._sent_at_s.get(round(gravity * _PER_UNIT))
                 if sent_s is not None:
                     self._measured.deliveries.add(time.monotonic() - sent_s)
                     self._news.set()
             case RoomJoined() if not self._leaving:
-                # After the first one, whose events are not heard here.
+                # After the first client, whose events are not heard here.
                 self._measured.reconnects += 1
 
     def _shown(self) -> str:
@@ -273,7 +273,7 @@ def _report(plan: LoadPlan, measured: Measured, *, as_json: bool) -> None:
 
 
 def _progress() -> Progress:
-    """Bars on standard error, where it is a terminal, with the latest latencies."""
+    """Progress bars with the latest latencies on standard error, if that is a terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""What brokers say of their disks at their monitoring ports, where these are named."""
+"""The brokers' disks as their monitoring ports report them, if the settings name these."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ MONITOR_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class BrokerStore:
-    """What the streams of a broker may take of its disk, and reserve of it, in bytes.
+    """The bytes of a broker's disk that its streams may take, and those that they reserve.
 
-    ``problem`` says why that is not known of the broker at a monitoring port, if so.
+    ``problem`` says why they are not known of the broker at a monitoring port, if so.
     """
 
     name: str
@@ -26,7 +26,7 @@ class BrokerStore:
 
 
 def read_broker_store(varz: Mapping[str, Any]) -> BrokerStore:
-    """A broker's store from its ``/varz``; raise ``KeyError`` where it has none."""
+    """A broker's store from its ``/varz``; raise ``KeyError`` if it has none."""
     store = varz["jetstream"]
     return BrokerStore(
         str(varz["server_name"]),

@@ -1,4 +1,4 @@
-"""The commands about people: who is put out, kept out, exported and erased."""
+"""The commands about people: kick, ban, revoke, export and erase."""
 
 from typing import Annotated
 
@@ -27,7 +27,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def kick(universe: Universe, user: User, *, as_json: Json = False) -> None:
-    """Have a user leave a room now, with all connections; the user may come again.
+    """Remove a user from a room now, with all connections; the user may join again.
 
     Clients are told PERMISSION_DENIED with the reason KICKED. To keep somebody out, use `ban`, or
     revoke the user's tokens.
@@ -36,7 +36,7 @@ def kick(universe: Universe, user: User, *, as_json: Json = False) -> None:
 
 
 def ban(universe: Universe, user: User, *, as_json: Json = False) -> None:
-    """Keep a user out of a universe, as its owner may: seats and role are gone, on every gateway.
+    """Ban a user from a universe, as its owner may: the user loses seats and role everywhere.
 
     Needs `HARMONIC_STORES_MODERATION`. The owner sees the ban, and may lift it.
     """
@@ -77,8 +77,8 @@ def erase(
     owned: Annotated[
         str,
         typer.Option(
-            help="What becomes of the user's universes: `member`, they go to the first member who"
-            " may edit, else to nobody; `nobody`; or `deleted`."
+            help="What happens to the user's universes: with `member`, they go to the first member"
+            " who may edit, else to nobody; `nobody`; or `deleted`."
         ),
     ] = "member",
     forget_revocation: Annotated[
@@ -90,12 +90,12 @@ def erase(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Have nothing name a user any more: no log, snapshot, listing, session, limit or quota.
+    """Erase a user from everything stored: logs, snapshots, listings, sessions, limits, quotas.
 
-    A placeholder, another one in each universe, stands for the user; members are told so.
-    Histories that named the user are forgotten, so whoever returns to these rooms is sent the full
+    A placeholder, another one in each universe, replaces the user; members are told so. Histories
+    that named the user are discarded, so clients that return to these rooms are sent the full
     state. It ends the user's sessions first, and needs `HARMONIC_STORES_MODERATION`. It may be
-    interrupted, and run again as often as one likes.
+    interrupted, and repeated at any time.
     """
     bequest = _bequest(owned)
     run(

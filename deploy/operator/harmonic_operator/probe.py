@@ -1,7 +1,8 @@
-"""``harmonic probe``: two clients that do what people do, again and again, and what came of it.
+"""``harmonic probe``: two clients that do what people do, repeatedly, with metrics of the results.
 
 In each round both connect and join a universe of the probe's own. One changes it, and the other
-hears of it. Then the other's connection is cut: it misses a change, comes back, and is sent it.
+hears the change. Then the other's connection is cut: it misses a change, reconnects, and is sent
+it.
 """
 
 import asyncio
@@ -35,20 +36,20 @@ from harmonic_runtime.observability.ops import Readiness, ops_server
 
 #: Each update sets another gravity, in millionths.
 _MARKS, _PER_UNIT = 20_000_000, 1_000_000
-#: The two users of the probe, where it signs its own tokens.
+#: The two users of the probe, if it signs its own tokens.
 USERS = ("probe-writer", "probe-reader")
-#: From one round to the next, at least: in each, one user comes back twice, which a gateway lets a
-#: user do once a second.
+#: The least seconds between rounds: in each, one user reconnects twice, which a gateway allows once
+#: a second.
 LEAST_EVERY_S = 3.0
-#: A token of a round serves that round.
+#: Seconds that a token of a round is valid.
 TOKEN_LIFETIME_S = 300.0
 
 
 @dataclass(frozen=True)
 class ProbePlan:
-    """Where, how often, and as whom: ``tokens`` gives those of the two users, anew each round.
+    """The target, interval and users: ``tokens`` returns those of the two users, anew each round.
 
-    Without a number of ``rounds``, it goes on for ever.
+    Without a number of ``rounds``, it runs until stopped.
     """
 
     urls: Sequence[str]
@@ -59,11 +60,11 @@ class ProbePlan:
 
 
 class StepFailed(Exception):
-    """A step of a round did not go well; the text says which, and why."""
+    """A step of a round failed; the text says which, and why."""
 
 
 async def probe(plan: ProbePlan, settings: OperatorSettings, *, as_json: bool) -> None:
-    """Go round after round, with metrics at the operations port.
+    """Run the rounds, with metrics at the operations port.
 
     Raise :class:`NotDone` at the end if the latest round failed.
     """
@@ -87,7 +88,7 @@ async def probe(plan: ProbePlan, settings: OperatorSettings, *, as_json: bool) -
 
 
 class Rounds:
-    """The rounds of a probe, one after the other, and what is counted of them."""
+    """The rounds of a probe, one after the other, and their metrics."""
 
     def __init__(self, plan: ProbePlan, metrics: Metrics) -> None:
         self._plan = plan
@@ -97,11 +98,11 @@ class Rounds:
         self._prepared = False
 
     async def go(self) -> str | None:
-        """One round; what failed, if anything did."""
+        """Run one round; return what failed, or ``None``."""
         try:
             await self._go()
         except StepFailed as failed:
-            # The universe may be gone, or the membership.
+            # The universe or the membership may be gone.
             self._prepared = False
             self._up.set(0)
             return str(failed)
@@ -131,7 +132,7 @@ class Rounds:
                 await _hear(events, await _update(written))
 
     async def _prepare(self, writer: Client, reader: str) -> None:
-        """Have a universe of one's own, in which the reader is a member."""
+        """Ensure a universe of the probe's own, in which the reader is a member."""
         universe = self._plan.universe
         body = {"id": universe, "name": "The probe's own", "visibility": "private"}
         try:
@@ -144,7 +145,7 @@ class Rounds:
 
     @contextmanager
     def _step(self, step: str) -> Iterator[None]:
-        """Count a step, and measure it; raise :class:`StepFailed` if it fails."""
+        """Count and time a step; raise :class:`StepFailed` if it fails."""
         began_s = time.monotonic()
         try:
             yield
@@ -156,14 +157,14 @@ class Rounds:
 
 
 def _connected(url: str, token: str) -> AbstractAsyncContextManager[Client]:
-    """A client that is connected while the block runs, at the first attempt."""
+    """A client that is connected while the block runs; only one attempt is made."""
     return connect(url, lambda: token, patience_s=ANSWER_TIMEOUT_S, retry=False)
 
 
 async def _update(universe: SharedUniverse) -> int:
-    """Change the universe; the number of the change. Raise what refuses it, a limit included."""
+    """Change the universe; return the change's number. Raise any refusal, a limit included."""
     update = universe.set(physics={"gravity": secrets.randbelow(_MARKS) / _PER_UNIT})
-    # After a limit, the client would go on by itself.
+    # Otherwise the client would retry by itself after a limit.
     await universe.until(
         lambda: update.done() or universe.held_back_until_ms is not None, ANSWER_TIMEOUT_S
     )
@@ -173,7 +174,7 @@ async def _update(universe: SharedUniverse) -> int:
 
 
 async def _hear(events: AsyncIterator[AnyEvent], seq: int) -> None:
-    """Wait until a change has come."""
+    """Wait for the event of a change."""
     async with asyncio.timeout(ANSWER_TIMEOUT_S):
         async for event in events:
             if isinstance(event, ParametersUpdated) and event.seq == seq:
@@ -183,7 +184,7 @@ async def _hear(events: AsyncIterator[AnyEvent], seq: int) -> None:
 
 
 def _is_limit(error: Exception) -> bool:
-    """Whether the probe asked too often, which says nothing of the product."""
+    """Whether the probe itself exceeded a limit, which is no fault of the product."""
     match error:
         case RefusedError(code=Code.RATE_LIMITED) | NotConnectedError(too_often=True):
             return True

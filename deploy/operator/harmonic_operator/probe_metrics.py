@@ -8,10 +8,10 @@ from harmonic_runtime.observability.specs import (
     labelled,
 )
 
-#: What a round does, in this order. What follows a step that failed is not tried.
+#: The steps of a round, in order. After a failed step, the rest is skipped.
 CONNECT, JOIN, HEAR, RECOVER = "connect", "join", "hear", "recover"
 STEPS = (CONNECT, JOIN, HEAR, RECOVER)
-#: What comes of a step.
+#: The results of a step.
 OK, FAILED, LIMITED = "ok", "failed", "limited"
 
 PROBE_STEPS = CounterSpec(

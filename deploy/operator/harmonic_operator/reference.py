@@ -9,7 +9,7 @@ from harmonic_operator.cli import EPILOG, app
 
 
 def describe_commands() -> str:
-    """A chapter for each command: what it does, what it takes, and an example."""
+    """A chapter for each command: its purpose, its arguments, and an example."""
     commands: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
     return "\n".join([f"{EPILOG}\n", *map(_chapter, commands.values())])
 
@@ -40,7 +40,7 @@ def _option(option: Any) -> str:
 
 
 def _examples(epilog: str) -> Iterator[str]:
-    """The examples, a line each."""
+    """The examples, one per line."""
     yield "```"
     yield from epilog.partition(": ")[2].split("; ")
     yield "```"

@@ -1,4 +1,4 @@
-"""Asking the replicas of services, and who of them does not answer."""
+"""Asks the replicas of services, and finds those that do not answer."""
 
 import asyncio
 from collections.abc import Collection
@@ -21,9 +21,9 @@ from harmonic_runtime.bus.client import Answer, Bus, BusTimeout, BusUnavailable
 from harmonic_runtime.bus.streams import MAX_SUBJECTS, Streams
 from harmonic_runtime.bus.wire import Message
 
-#: How long replicas may take to answer.
+#: Seconds that replicas may take to answer.
 ANSWER_TIMEOUT_S = 2.0
-#: Where it is not known how many there are: how long others may take after the latest answer.
+#: Seconds to wait after the latest answer, if the number of replicas is not known.
 OTHERS_S = 0.3
 
 A = TypeVar("A", bound=ServiceModel)
@@ -37,13 +37,13 @@ class Replicas:
     silent: tuple[ReplicaEntry, ...]
 
     def of(self, service: str) -> list[Description]:
-        """Those of a service that answered, by name."""
+        """Those of a service that answered, sorted by name."""
         found = [each for each in self.described if each.service == service]
         return sorted(found, key=lambda each: each.instance)
 
 
 async def describe(bus: Bus, *services: str, busiest: int = 1) -> Replicas:
-    """How all replicas of some services are; of all services if none is named."""
+    """The descriptions of all replicas of some services, or of all services."""
     wanted = services or SERVICES
     expected = [each for each in await entries(bus) if each.service in wanted and not each.left]
     asked = Describe(busiest=busiest)
@@ -60,7 +60,7 @@ async def describe(bus: Bus, *services: str, busiest: int = 1) -> Replicas:
 
 
 async def entries(bus: Bus) -> list[ReplicaEntry]:
-    """What is stored of replicas; none where the stream cannot be read."""
+    """The stored entries of replicas; none if the stream cannot be read."""
     try:
         stored = await Streams(bus).latest(
             subjects.REPLICAS_STREAM, subjects.REPLICA_SUBJECTS, limit=MAX_SUBJECTS
@@ -79,7 +79,7 @@ async def entries(bus: Bus) -> list[ReplicaEntry]:
 async def ask_all(
     bus: Bus, service: str, request: OperatorRequest, answer: type[A], expected: Collection[str]
 ) -> list[A]:
-    """The answers of all replicas of a service; those ``expected`` are waited for."""
+    """The answers of all replicas of a service; it waits for those ``expected``."""
     gathered = _Gathered(len(expected))
     subject = subjects.operate(service, request.name)
     token = bus.ask(subject, request.to_json(), timeout_s=60.0, on_answer=gathered.take, many=True)
@@ -99,7 +99,7 @@ async def ask_all(
 async def ask_one(
     bus: Bus, service: str, instance: str, request: OperatorRequest, answer: type[A]
 ) -> A | None:
-    """The answer of the replica of that name; ``None`` if it does not answer."""
+    """The answer of the replica with that name; ``None`` if it does not answer."""
     try:
         message = await bus.request(
             subjects.operate(service, request.name),
@@ -113,7 +113,7 @@ async def ask_one(
 
 
 def _read(answer: type[A], payload: bytes) -> A | None:
-    """An answer; ``None`` if it cannot be read: whoever gave it counts as silent."""
+    """An answer; ``None`` if it cannot be read: its replica counts as silent."""
     try:
         return answer.model_validate_json(payload)
     except ValidationError:
@@ -125,7 +125,7 @@ def _names(expected: Collection[ReplicaEntry], service: str) -> list[str]:
 
 
 class _Gathered:
-    """Answers as they come: complete once there are enough, or nobody listens."""
+    """Collected answers: complete once there are enough, or nobody listens."""
 
     def __init__(self, expected: int) -> None:
         self._expected = expected

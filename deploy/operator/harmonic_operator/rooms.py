@@ -1,4 +1,4 @@
-"""``harmonic who``, ``tail`` and ``kick``: one universe, asked of its owner or heard live."""
+"""``harmonic who``, ``tail`` and ``kick``: one universe, from its owner or from live events."""
 
 import asyncio
 from collections import deque
@@ -31,7 +31,7 @@ from harmonic_runtime.bus.wire import STORED_SEQUENCE, Message
 from harmonic_runtime.process.clock import SystemClock, milliseconds
 
 OWNER_TIMEOUT_S = 5.0
-#: What may wait to be printed; beyond, the oldest records are left out, and that is said.
+#: Bytes that may wait to be printed; beyond, the oldest records are dropped and reported.
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 
 
@@ -42,7 +42,7 @@ async def ask_owner(bus: Bus, request: InternalUniverseRequest) -> dict[str, Any
 
 
 async def answer_of(owners: OwnerClient, request: InternalUniverseRequest) -> dict[str, Any]:
-    """The same, where owners are asked more than once."""
+    """The owner's answer, if owners are asked more than once."""
     left_ms = int(OWNER_TIMEOUT_S * 1000)
     deadline_ms = milliseconds(SystemClock().now()) + left_ms
     message = await owners.request(
@@ -89,7 +89,7 @@ async def who(bus: Bus, universe_id: str, *, as_json: bool) -> None:
 
 
 async def kick(bus: Bus, universe_id: str, user_id: str, *, as_json: bool) -> None:
-    """Have a user leave a room now, with all connections."""
+    """Remove a user from a room now, with all connections."""
     request = RemoveUser(universe_id=universe_id, user_id=user_id)
     removed = UserRemoved.model_validate(await ask_owner(bus, request))
     if as_json:
@@ -103,7 +103,7 @@ async def kick(bus: Bus, universe_id: str, user_id: str, *, as_json: bool) -> No
 
 
 async def ban(bus: Bus, universe_id: str, user_id: str, *, as_json: bool) -> None:
-    """Keep a user out of a universe from now on, as its owner may."""
+    """Ban a user from a universe, as its owner may."""
     await ask_owner(bus, OperatorBan(universe_id=universe_id, user_id=user_id))
     if as_json:
         write_json({"universe": universe_id, "user": user_id, "banned": True})
@@ -115,7 +115,7 @@ async def ban(bus: Bus, universe_id: str, user_id: str, *, as_json: bool) -> Non
 
 
 async def unban(bus: Bus, universe_id: str, user_id: str, *, as_json: bool) -> None:
-    """Lift a ban; raise :class:`NotDone` where there is none."""
+    """Lift a ban; raise :class:`NotDone` if there is none."""
     await ask_owner(bus, OperatorUnban(universe_id=universe_id, user_id=user_id))
     if as_json:
         write_json({"universe": universe_id, "user": user_id, "banned": False})
@@ -126,9 +126,9 @@ async def unban(bus: Bus, universe_id: str, user_id: str, *, as_json: bool) -> N
 
 
 async def tail(bus: Bus, universe_id: str, *, events: int | None, as_json: bool) -> None:
-    """Print a universe's events as they are stored, for ever or until there were so many.
+    """Print a universe's events as they are stored, until stopped or until a number of events.
 
-    A record that cannot be read is named, and spoils no other.
+    A record that cannot be read is reported, and does not affect others.
     """
     await ask_owner(bus, InspectUniverse(universe_id=universe_id))
     heard = _Heard()
@@ -162,7 +162,7 @@ def _print(told: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def _events(message: Message) -> Iterator[Mapping[str, Any]]:
-    """The events of a record; of one that cannot be read, what stands for it."""
+    """The events of a record; for an unreadable one, an event that reports it."""
     position = int(message.headers.get(STORED_SEQUENCE, "0"))
     try:
         record = Record.model_validate_json(message.payload)
@@ -174,7 +174,7 @@ def _events(message: Message) -> Iterator[Mapping[str, Any]]:
 
 
 class _Heard:
-    """Messages that wait to be printed, in a bound of bytes: beyond, the oldest are left out."""
+    """Messages that wait to be printed, bounded in bytes: beyond, the oldest are dropped."""
 
     def __init__(self) -> None:
         self._waiting: deque[Message] = deque()
@@ -183,7 +183,7 @@ class _Heard:
         self._left_out = 0
 
     def take(self, message: Message) -> None:
-        """Have a message wait."""
+        """Add a message."""
         self._waiting.append(message)
         self._bytes += _size(message)
         while self._bytes > MAX_WAITING_BYTES:
@@ -192,14 +192,14 @@ class _Heard:
         self._news.set()
 
     async def next(self) -> Message:
-        """The first that waits, once there is one."""
+        """Take the first message, once there is one."""
         while not self._waiting:
             self._news.clear()
             await self._news.wait()
         return self._remove()
 
     def take_left_out(self) -> int:
-        """How many were left out since this was asked the last time."""
+        """The number of messages dropped since the last call."""
         left_out, self._left_out = self._left_out, 0
         return left_out
 
@@ -214,6 +214,6 @@ def _size(message: Message) -> int:
 
 
 def _operator() -> Caller:
-    """Whose name stands in an owner's log for what an operator asked."""
+    """The caller that the owner's log names for an operator's requests."""
     name = operator_name()
     return Caller(name, name)

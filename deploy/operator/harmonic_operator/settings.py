@@ -8,7 +8,7 @@ from harmonic_runtime.process.settings import ServiceSettings
 
 
 class OperatorSettings(ServiceSettings):
-    """A service's settings of the bus, for somebody who does not wait for minutes."""
+    """The settings for the bus, as a service has them, with a shorter wait."""
 
     service: ClassVar[str] = "operator"
 

@@ -1,4 +1,4 @@
-"""``harmonic status`` and ``harmonic top``: how the product is, on one screen."""
+"""``harmonic status`` and ``harmonic top``: the state of the product, on one screen."""
 
 import asyncio
 from dataclasses import asdict
@@ -17,7 +17,7 @@ from harmonic_runtime.process.clock import SystemClock
 
 
 def run_status(certificate_days: float, *, as_json: bool) -> None:
-    """Carry `harmonic status` out, and end with its exit status."""
+    """Run `harmonic status`, and end with its exit status."""
     settings = load_quietly()
     run(
         lambda bus: status(bus, settings, certificate_days=certificate_days, as_json=as_json),
@@ -28,9 +28,9 @@ def run_status(certificate_days: float, *, as_json: bool) -> None:
 async def status(
     bus: Bus, settings: OperatorSettings, *, certificate_days: float, as_json: bool
 ) -> None:
-    """Show how the product is; raise :class:`NotDone` if something is wrong.
+    """Show the state of the product; raise :class:`NotDone` if there is a problem.
 
-    A certificate that ends within ``certificate_days`` is.
+    A certificate that ends within ``certificate_days`` is one.
     """
     overview = await look(bus, settings, certificate_days)
     wrong = problems(overview)
@@ -81,7 +81,7 @@ def busiest(states: list[Description]) -> list[BusyUniverse]:
     known: dict[str, BusyUniverse] = {}
     for each in (busy for state in states for busy in state.busiest):
         before = known.get(each.universe_id)
-        # One that has moved to another owner lately is counted by both.
+        # Both owners count a universe that has moved lately.
         if before is None or each.requests_per_s > before.requests_per_s:
             known[each.universe_id] = each
     return sorted(known.values(), key=lambda each: -each.requests_per_s)

@@ -1,6 +1,7 @@
-"""``harmonic revoke`` and ``harmonic switch``: what is stored, and in force on every gateway.
+"""``harmonic revoke`` and ``harmonic switch``: stored settings that apply on every gateway.
 
-Times are the broker's: operators' own clocks are not in step with one another, or with services.
+Times are the broker's: operators' own clocks are not synchronized with one another, or with
+services.
 """
 
 import asyncio
@@ -18,13 +19,13 @@ from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.process.clock import timestamp
 
 STORE_TIMEOUT_S = 5.0
-#: A switch is in force everywhere within so long; who has not said so by then is named.
+#: Seconds within which a switch applies everywhere; gateways that have not confirmed it are named.
 IN_FORCE_S = 2.0
 POLL_S = 0.1
 
 
 async def revoke(bus: Bus, *, user: str | None, jti: str | None, as_json: bool) -> None:
-    """Have all tokens of a user that were issued until now refused, or the token with that id."""
+    """Revoke all tokens of a user that were issued until now, or the token with that id."""
     subject = subjects.revoked_user(user) if user else subjects.revoked_token(str(jti))
     await store_revocation(Streams(bus), subject, (await broker_time(bus)).timestamp())
     await note(bus, "revoke", target=user, **({} if jti is None else {"jti": jti}))
@@ -36,12 +37,12 @@ async def revoke(bus: Bus, *, user: str | None, jti: str | None, as_json: bool) 
 
 
 async def store_revocation(streams: Streams, subject: str, at_s: float) -> None:
-    """Store a revocation, which all gateways hear."""
+    """Store a revocation, which all gateways receive."""
     await streams.append(subject, Revoked(at=at_s).to_json(), timeout_s=STORE_TIMEOUT_S)
 
 
 async def switch(bus: Bus, which: Switch, *, on: bool, as_json: bool) -> None:
-    """Set a switch, and wait until all gateways act by it.
+    """Set a switch, and wait until all gateways apply it.
 
     Raise :class:`NotDone` if one does not: it will, once it reaches the bus again.
     """
@@ -68,7 +69,7 @@ async def switch(bus: Bus, which: Switch, *, on: bool, as_json: bool) -> None:
 
 
 def _others(gateways: Replicas, which: Switch, *, on: bool) -> list[str]:
-    """The gateways that do not act by a switch, or do not say."""
+    """The gateways that do not apply a switch, or do not answer."""
     silent = [each.instance for each in gateways.silent]
     return [
         *silent,

@@ -1,4 +1,4 @@
-"""The product's streams and their brokers, as the broker's API tells of them."""
+"""The product's streams and their brokers, as the broker's API reports them."""
 
 import asyncio
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ STREAMS = (
 
 @dataclass(frozen=True, slots=True)
 class BrokerCopy:
-    """A broker's copy of a stream: how far it is behind the leader, in messages."""
+    """A broker's copy of a stream, and how many messages it is behind the leader."""
 
     broker: str
     current: bool
@@ -44,10 +44,10 @@ class BrokerCopy:
 
 @dataclass(frozen=True, slots=True)
 class StreamReport:
-    """A stream as it is; ``problem`` says why nothing is known of it, if so.
+    """A stream's state; ``problem`` says why it is not known, if so.
 
-    One that ``is_absent`` does not exist, by the word of the brokers' leader. ``drops`` says that
-    the broker lets go of the oldest messages where there would be too many.
+    A stream that ``is_absent`` does not exist, according to the brokers' leader. ``drops`` says
+    that the broker drops the oldest messages beyond the stream's bound.
     """
 
     name: str
@@ -63,17 +63,17 @@ class StreamReport:
 
     @property
     def fill(self) -> float | None:
-        """How full it is, from 0 to 1, where it has a bound in bytes."""
+        """How full it is, from 0 to 1; ``None`` without a bound in bytes."""
         return self.bytes / self.max_bytes if self.max_bytes else None
 
 
 async def stream_states(bus: Bus) -> list[StreamReport]:
-    """All streams that the product stands on, also those that are not there."""
+    """All streams that the product needs, including those that do not exist."""
     return list(await asyncio.gather(*(_state(bus, name) for name in STREAMS)))
 
 
 async def store_state(bus: Bus) -> tuple[StoreShare, ...] | None:
-    """What the account has stored, and may; ``None`` if the broker does not tell."""
+    """What the account has stored, and its limits; ``None`` if the broker does not tell."""
     try:
         return await Inspection(bus).store()
     except BusUnavailable:

@@ -1,1 +1,1 @@
-"""From a client's event to the answer of the universe's owner."""
+"""Carries out clients' commands: from a received event to the answer of the universe's owner."""

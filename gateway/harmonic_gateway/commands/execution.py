@@ -1,4 +1,4 @@
-"""Carrying a command out: ask the owner, and see to it that the caller is sent what it is due."""
+"""Carries out a command: asks the owner, and sends the caller what follows from the reply."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -24,14 +24,14 @@ from harmonic_protocol.transient import NO_BUS
 from harmonic_runtime.bus.client import Bus, BusUnavailable, settle
 from harmonic_runtime.process.clock import Clock, timestamp
 
-#: Called before a client joins or leaves a room: it is given none of an earlier session any more.
+#: Called before a client joins or leaves a room: it can no longer resume an earlier session.
 CancelReturn: TypeAlias = Callable[[Session], Awaitable[None]]
-#: What a command leads to, or what is to be awaited for it.
+#: The outcome of a command, or a coroutine that returns it.
 Outcome: TypeAlias = Reply | Refused | Coroutine[Any, Any, Reply | Refused]
 
 
 class Commands:
-    """What each kind of command needs besides the owner's word."""
+    """Carries out each kind of command, with all that it needs besides the owner's reply."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Commands:
     async def carry_out(
         self, session: Session, command: StateCommand | LiveSignal, queued: Queued
     ) -> Refused | None:
-        """Carry one command out and acknowledge it, or say why not."""
+        """Carry one command out and acknowledge it, or return why not."""
         begun: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.begin(session, command, queued, partial(settle, begun))
         outcome = await begun
@@ -73,7 +73,7 @@ class Commands:
     ) -> None:
         """Begin to carry a command out; ``on_outcome`` is called with what :meth:`finish` takes.
 
-        What is asked of the owner alone needs no task; all else is to be awaited.
+        A command that only asks the owner needs no task. For others, the outcome is a coroutine.
         """
         match command:
             case JoinRoom() | LeaveRoom():
@@ -100,7 +100,7 @@ class Commands:
         queued: Queued,
         outcome: Reply | Refused,
     ) -> Refused | None:
-        """Acknowledge a command that was carried out, or say why it was not."""
+        """Acknowledge a command that was carried out, or return why it was not."""
         if isinstance(outcome, Reply):
             self._rooms.expect(command.universe_id, outcome.position)
             outcome = outcome.error or outcome

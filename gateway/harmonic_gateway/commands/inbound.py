@@ -1,4 +1,4 @@
-"""From what a client sent to a command: checked in full before anybody acts on it. Pure."""
+"""Reads an event of a client as a command, and validates it in full. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,8 +10,8 @@ from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, MAX_MESSAG
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 
-#: Fields of one object, and values of a whole payload: of those that are declared, audio analyses
-#: have most. More cost time to look at, one by one, and mean nothing.
+#: Bounds on the fields of one object, and on the values of a whole payload. Of the declared
+#: payloads, audio analyses have the most. Larger payloads would cost time and cannot be valid.
 MAX_FIELDS = 64
 MAX_VALUES = 8192
 _MAX_ECHOED_CHARACTERS = 64
@@ -21,9 +21,10 @@ _NESTING = (dict, list)
 def read_command(
     name: str, args: tuple[object, ...] | None, size_bytes: int, *, wide: bool = False
 ) -> ClientCommand | Refused:
-    """The command that an event means, or why it means none.
+    """The command of an event, or why it is not a valid command.
 
-    ``args`` is ``None`` where they nest too deeply, or are too large or too ``wide``, to be read.
+    ``args`` is ``None`` if they were not read: they are nested too deeply, too large, or too
+    ``wide``.
     """
     declared = COMMANDS.get(name)
     limit = declared.spec.max_bytes if declared else MAX_MESSAGE_BYTES
@@ -51,7 +52,7 @@ def read_command(
 
 
 def _payload(args: tuple[object, ...]) -> dict[str, object] | Refused:
-    """The one object that an event takes."""
+    """The payload of an event: its single object."""
     # A wrapper around emit() sends ``undefined`` as ``null`` after the payload.
     while len(args) > 1 and args[-1] is None:
         args = args[:-1]
@@ -69,7 +70,7 @@ def _payload(args: tuple[object, ...]) -> dict[str, object] | Refused:
 
 
 def text_field(args: tuple[object, ...] | None, field: str, max_characters: int) -> str | None:
-    """A short text field of an unchecked payload, to be named in its refusal."""
+    """A short text field of a payload that is not validated, to be named in its refusal."""
     payload: object = args[0] if args else None
     value: Any = payload.get(field) if isinstance(payload, Mapping) else None
     return value[:max_characters] if isinstance(value, str) else None
@@ -91,7 +92,7 @@ _TOO_MANY_VALUES = refused(
 
 
 def misshapen(args: tuple[object, ...]) -> Refused | None:
-    """Why a payload is not worth validating: so deep, or so wide, is nothing that is declared."""
+    """Why a payload is refused before validation: it is deeper or wider than any declared one."""
     level: Sequence[object] = args
     values = 0
     for _ in range(MAX_MESSAGE_DEPTH):

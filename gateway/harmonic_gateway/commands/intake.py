@@ -1,4 +1,4 @@
-"""Taking the events of clients: checked, counted, queued behind earlier ones."""
+"""Accepts clients' events: checks and counts them, and queues them behind earlier ones."""
 
 from collections.abc import Mapping
 
@@ -34,7 +34,7 @@ _REFUSED_ON_AND_ON = refused(
 
 
 class Intake:
-    """Checks an event and queues the command that it means, or its refusal; never blocks.
+    """Checks an event and queues its command, or its refusal; never blocks.
 
     A connection has a mailbox from its first waiting command until its last one is done.
     """
@@ -64,15 +64,15 @@ class Intake:
         self._floods = metrics.counter(table.FLOOD_REFUSALS)
 
     def begin(self, session: Session) -> None:
-        """A client is connected: its user pays for what its messages cost."""
+        """Note a new connection: charge the cost of its messages to its user."""
         session.connection.charge_to(self._budgets.of(session.identity.user_id))
 
     def exhausted(self, session: Session) -> None:
-        """Tell a client why it is closed now."""
+        """Tell a client why it is being closed."""
         self._answers.refused(session.connection, None, _REFUSED_ON_AND_ON)
 
     def take(self, session: Session, event: Received) -> None:
-        """Take an event of a client."""
+        """Accept an event of a client."""
         connection = session.connection
         arrived_at_s = self._clock.unix_s()
         if event.size_bytes > LARGE_MESSAGE_BYTES:
@@ -87,7 +87,7 @@ class Intake:
         if refusal is not None and not isinstance(command, RefreshToken):
             self._refuse(connection, event, refusal)
         elif isinstance(command, TimeSync):
-            # At once: waiting behind other commands would count as the way here.
+            # At once: the client would take time in the queue for time on the network.
             self._tell_time(connection, command, event.ack_id, arrived_at_s)
         else:
             self._queue(session, event, command, int(arrived_at_s * 1000))
@@ -103,19 +103,19 @@ class Intake:
         return session.rates.take(COMMANDS[event.name], event.size_bytes, now_s)
 
     def is_idle(self, connection: Connection) -> bool:
-        """Whether no command of a connection waits, or is being carried out."""
+        """Whether no command of a connection is waiting or being carried out."""
         return connection not in self._mailboxes
 
     def hand_over(self, session: Session) -> dict[str, float]:
-        """What another gateway is to count on with, of what a client has sent."""
+        """The state of a client's rate counters, for another gateway to continue with."""
         return session.rates.hand_over(self._clock.unix_s())
 
     def go_on(self, session: Session, rates: Mapping[str, float]) -> None:
-        """Count on with what another gateway has counted of a client."""
+        """Continue with another gateway's state of a client's rate counters."""
         session.rates.go_on(self._clock.unix_s(), rates)
 
     def forget(self, session: Session) -> None:
-        """Drop what waits: its connection is gone."""
+        """Drop the waiting commands of a connection that has ended."""
         mailbox = self._mailboxes.get(session.connection)
         if mailbox is not None:
             mailbox.clear()

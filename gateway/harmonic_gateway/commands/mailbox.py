@@ -1,4 +1,4 @@
-"""Commands that wait for their connection's earlier ones."""
+"""Commands that wait for earlier ones of their connection."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -13,17 +13,16 @@ from harmonic_protocol.messages.declaration import LiveSignal
 from harmonic_protocol.refusals import Refused
 from harmonic_runtime.observability.tracing import RequestSpan
 
-#: What may wait, or why there is no command.
+#: A command that may wait, or the refusal of an event that is not a valid command.
 QueuedCommand = StateCommand | LiveSignal | RefreshToken | Refused
 
 
 class Queued(NamedTuple):
-    """A command, or why there is none, in the order of its coming.
+    """A waiting command, or the refusal of an event that is not a valid command.
 
-    It arrived at ``received_s``, and is carried out or refused until ``deadline_s``, both by the
-    monotonic clock. It is followed by its ``trace``; ``span`` is the part of that at this gateway.
-    ``ack_id`` is there if the client wants an ack; ``universe_id`` and ``op_id`` are
-    as it said.
+    It arrived at ``received_s``, and is carried out or refused by ``deadline_s``, both by the
+    monotonic clock. ``span`` is this gateway's part of its ``trace``. ``ack_id`` is set if the
+    client wants an ack. ``universe_id`` and ``op_id`` are the client's own, not validated.
     """
 
     name: str
@@ -40,9 +39,9 @@ class Queued(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MailboxLimits:
-    """How many commands may wait on one connection, of how many bytes in sum, and how long each.
+    """How many commands may wait on one connection, their total bytes, and how long each may wait.
 
-    ``flood`` is how many events it may send at all.
+    ``flood`` is the rate of all events of a connection.
     """
 
     commands: int
@@ -52,13 +51,13 @@ class MailboxLimits:
 
     @classmethod
     def configured(cls, settings: GatewaySettings, flood: Allowance) -> Self:
-        """As the settings say."""
+        """The limits of the settings."""
         waiting, waiting_bytes = settings.queued_commands, settings.queued_bytes
         return cls(waiting, waiting_bytes, settings.request_timeout_s, flood)
 
 
 class Mailbox:
-    """A connection's commands that wait, in order, bounded in number and bytes."""
+    """The waiting commands of a connection, in order of arrival, bounded in number and bytes."""
 
     __slots__ = ("_bytes", "_queue")
 
@@ -71,7 +70,7 @@ class Mailbox:
         return bool(self._queue)
 
     def put(self, queued: Queued, limits: MailboxLimits) -> bool:
-        """Add a command; ``False`` if too many, or too large ones, wait already."""
+        """Add a command; ``False`` if it would exceed the bound in number or bytes."""
         size_bytes = self._bytes + queued.size_bytes
         if len(self._queue) >= limits.commands or size_bytes > limits.bytes:
             return False
@@ -80,7 +79,7 @@ class Mailbox:
         return True
 
     def take(self) -> Queued | None:
-        """The next command, if there is one."""
+        """Remove and return the next command, if there is one."""
         if not self._queue:
             return None
         queued = self._queue.popleft()
@@ -88,6 +87,6 @@ class Mailbox:
         return queued
 
     def clear(self) -> None:
-        """Forget what waits: its connection is gone."""
+        """Drop the waiting commands: the connection has ended."""
         self._queue.clear()
         self._bytes = 0

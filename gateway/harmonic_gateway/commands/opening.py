@@ -1,4 +1,4 @@
-"""What takes clients' commands and carries them out, put together."""
+"""Composes the parts that accept clients' commands and carry them out."""
 
 from harmonic_gateway.commands.execution import CancelReturn, Commands
 from harmonic_gateway.commands.intake import Intake
@@ -42,7 +42,7 @@ def open_intake(
     metrics: Metrics,
     log: BoundLogger,
 ) -> Intake:
-    """The way of a command: taken in, kept in its connection's mailbox, carried out."""
+    """Compose intake, worker and execution; return the intake."""
     commands = Commands(
         bus=bus,
         owners=owners,

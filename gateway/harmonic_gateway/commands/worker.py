@@ -1,7 +1,7 @@
-"""Carrying out the commands of each connection, one after the other.
+"""Carries out the commands of each connection, one after the other.
 
-A command goes on in the call that tells what its last step has led to: no task is made for what
-the limiter and the owner grant at once, which is nearly all.
+Each step of a command is called with the outcome of the step before. A task is made only for an
+outcome that has to be awaited, which is rare.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.process.clock import Clock
 from harmonic_runtime.process.lifecycle import Tasks
 
-#: Gives a session a newer token, or says why not.
+#: Gives a session a newer token, or returns why not.
 Refresh = Callable[[Session, RefreshToken], Coroutine[Any, Any, Refused | None]]
-#: Says why a command of a kind is not to be carried out for a session at this moment, if so.
+#: Returns why commands of a kind are not carried out for a session at the moment, if so.
 Permission = Callable[[Session, type[Command]], Refused | None]
 
 
 class _Work(NamedTuple):
-    """The commands of one connection, one of which is under way."""
+    """The commands of one connection, one of which is being carried out."""
 
     session: Session
     mailbox: Mailbox
@@ -40,7 +40,7 @@ class _Work(NamedTuple):
 
 
 class Worker:
-    """Carries out what waits in a mailbox, in the order of its coming."""
+    """Carries out the commands of a mailbox, in order of arrival."""
 
     def __init__(
         self,
@@ -65,18 +65,18 @@ class Worker:
         self._loop = asyncio.get_running_loop()
 
     def start(self, session: Session, mailbox: Mailbox, done: Callable[[], None]) -> None:
-        """Carry out all that waits, and what comes meanwhile; ``done`` is called at the end."""
+        """Carry out all commands of a mailbox until it is empty; then call ``done``."""
         self._go_on(_Work(session, mailbox, done))
 
     def _go_on(self, work: "_Work") -> None:
-        """Begin the next command; its end leads here again."""
+        """Begin the next command. Its end calls this again."""
         queued = work.mailbox.take()
         if queued is None:
             work.done()
         else:
             self._step(work, queued, self._begin, None)
 
-    # The steps of a command. Each is told what the one before has led to.
+    # The steps of a command. Each is called with the outcome of the one before.
 
     def _begin(self, work: "_Work", queued: Queued, _: None) -> None:
         if self._is_overdue(queued):
@@ -84,7 +84,7 @@ class Worker:
             return
         declared = COMMANDS.get(queued.name)
         rate = declared.spec.rate if declared else None
-        # What is invalid counts as well; what is refused here does not.
+        # An invalid command counts as well; one that is refused here does not.
         counted = partial(self._step, work, queued, self._counted)
         self._allowances.begin(work.session.identity.user_id, rate, counted)
 
@@ -97,14 +97,14 @@ class Worker:
         elif isinstance(command, RefreshToken):
             self._step(work, queued, self._refreshed, self._refresh(session, command))
         elif self._is_overdue(queued):
-            # Counting may have taken all the time that was left.
+            # Counting may have taken the remaining time.
             self._end(work, queued, OVERDUE)
         elif (refusal := self._permission(session, type(command))) is not None:
-            # It was allowed when it came; it has waited since.
+            # It was allowed on arrival; that may have changed while it waited.
             self._end(work, queued, refusal)
         else:
             then = partial(self._step, work, queued, partial(self._carried_out, command))
-            # After the records before it were delivered, which an answer overtakes.
+            # In a later turn: the reply may overtake earlier records, which are delivered first.
             self._commands.begin(session, command, queued, partial(self._loop.call_soon, then))
 
     def _refreshed(self, work: "_Work", queued: Queued, refusal: Refused | None) -> None:
@@ -151,13 +151,13 @@ class Worker:
         queued.span.end(refusal.code.value)
 
     def _next(self, work: "_Work") -> None:
-        """Go on with what waits, in a turn of its own: each may be refused at once."""
+        """Begin the next command in a later turn of the loop: many may be refused in a row."""
         if work.mailbox:
             self._loop.call_soon(self._go_on, work)
         else:
             work.done()
 
-    # How they follow one another.
+    # The transitions between steps.
 
     def _step(
         self,
@@ -166,7 +166,7 @@ class Worker:
         step: Callable[["_Work", Queued, Any], None],
         outcome: Any,
     ) -> None:
-        """Take a step with what the one before has led to; a task waits for what is not known."""
+        """Take a step with the outcome of the one before; a task awaits a coroutine first."""
         if isinstance(outcome, CoroutineType):
             self._tasks.start(self._wait(work, queued, step, outcome), name="command")
             return
@@ -196,7 +196,7 @@ class Worker:
         self._log.exception("command_failed", command=queued.name, trace_id=queued.trace.trace_id)
         failed = refused(Code.INTERNAL_ERROR, "The server failed to carry this out")
         try:
-            # With nothing in it that the client said unchecked, which may be what fails.
+            # Without the client's unvalidated fields: they may be the cause of the failure.
             self._refuse(work, queued, failed, _universe_of(queued.command))
         finally:
             self._next(work)

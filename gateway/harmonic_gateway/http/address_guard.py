@@ -1,4 +1,4 @@
-"""How much one address may ask for without a token that is good, or a session that there is."""
+"""The rate limits of one address: for new sessions, unknown sessions, and calls with bad tokens."""
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -24,13 +24,13 @@ from harmonic_runtime.process.clock import Clock
 
 
 class AddressGuard:
-    """Refuses requests of an address that opens too many sessions, or brings no good token.
+    """Refuses requests of an address that opens too many sessions, or presents no good token.
 
-    Connects are requests that open a session or a stream, or ask for a guest's token. Requests for
-    a session that there is not may have cost another gateway a look: they are counted apart, by the
-    same measure. Failures are calls of the API that were refused for their token: further ones are
-    refused before their token is looked at, since verifying one costs a hundred times as much as
-    refusing it. A connect with a token that was refused on and on is refused at once.
+    A connect is a request that opens a session or a stream, or asks for a guest's token. Requests
+    for unknown sessions may have cost another gateway a question: they have their own count, with
+    the same limit. Failures are API calls that were refused for their token. Above their limit,
+    calls are refused before their token is read: to verify a token costs a hundred times as much as
+    to refuse it. A connect with a token that was refused again and again is refused at once.
     """
 
     def __init__(
@@ -63,14 +63,14 @@ class AddressGuard:
         )
 
     def middleware(self) -> Middleware:
-        """Refuses requests before anything else looks at them."""
+        """Refuse requests before any other handler."""
 
         @web.middleware
         async def guarded(
             request: web.Request,
             handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
         ) -> web.StreamResponse:
-            # An empty session id is none: the request opens a session.
+            # A request with an empty session id opens a session, too.
             opens = request.path == GUEST_TOKENS_PATH or (
                 request.path in PATHS and not request.query.get("sid")
             )
@@ -96,20 +96,20 @@ class AddressGuard:
         return guarded
 
     def look(self, request: web.Request) -> web.Response | None:
-        """The refusal of an address that asked for too many sessions, if it did."""
+        """The refusal of an address that asked for too many unknown sessions, if it did."""
         if not self._unknown:
-            # As long as nobody asks in vain, nobody's address has to be found out.
+            # Without such requests, the address need not be determined.
             return None
         address = self._address(request)
         wait_s = self._unknown.look(address, self._clock.monotonic())
         return self._too_many("unknown_sessions", address, wait_s) if wait_s else None
 
     def blame(self, request: web.Request) -> None:
-        """Count a request for a session that there is not."""
+        """Count a request for a session that does not exist."""
         self._unknown.take(self._address(request), self._clock.monotonic())
 
     def _of_dead_token(self, request: web.Request, now_s: float) -> web.Response | None:
-        """The refusal of a request whose token was refused on and on, if it was."""
+        """The refusal of a request whose token was refused again and again, if it was."""
         refusal = self._dead.refusal(find_token(None, request.headers, request.query), now_s)
         if refusal is None:
             return None

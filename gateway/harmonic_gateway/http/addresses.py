@@ -1,4 +1,4 @@
-"""Where a request comes from: its peer, or what proxies say that are trusted to tell the truth."""
+"""The client's address of a request: its peer's, or the one that trusted proxies forward."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -12,24 +12,24 @@ from harmonic_gateway.allowlists import Network
 
 _Address: TypeAlias = IPv4Address | IPv6Address
 
-#: A customer has a network of at least this size in IPv6: its addresses are counted as one.
+#: The smallest network of a customer in IPv6, in bits: its addresses are counted as one.
 _COUNTED_PREFIX_V6 = 64
-#: More proxies than these are not in a row: what further addresses say is not looked at.
+#: The longest chain of proxies: further addresses in the list are not read.
 MAX_HOPS = 10
-#: An address with its port is shorter: what is longer is none.
+#: Longer than any address with its port, in characters.
 MAX_ADDRESS_LENGTH = 80
-#: Texts that were parsed, and are remembered: clients and proxies ask again and again.
+#: Parsed texts that are cached: the same clients and proxies send many requests.
 MAX_REMEMBERED = 4096
 _FORWARDED_FOR = "X-Forwarded-For"
-#: Where guests get their tokens, as often as an address may open sessions.
+#: The route of guests' tokens, with the same limit as for opening sessions.
 GUEST_TOKENS_PATH = "/guest-tokens"
 
 
 def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:
-    """The address of the client, as far as it can be known; empty if nothing is.
+    """The address of the client, as far as it can be determined; empty if it cannot.
 
-    Each proxy appends the address that it was asked from. So the list is read from its end, and
-    only as long as a trusted proxy says it: what comes before may be made up by anybody.
+    Each proxy appends the address of its own peer. So the list is read from its end, while each
+    entry was appended by a trusted proxy. Earlier entries may be forged.
     """
     remote = request.remote or ""
     if not trusted or _FORWARDED_FOR not in request.headers:
@@ -49,8 +49,8 @@ def client_address(request: BaseRequest, trusted: Sequence[Network]) -> str:
 
 
 def counted_as(address: str) -> str:
-    """What an address is counted as: an IPv6 one as its network of 64 bits, any other as itself."""
-    # Without a colon it is none of IPv6, and most are not.
+    """The key to count an address by: the 64-bit network for IPv6, else the address itself."""
+    # An address without a colon is not IPv6, as most are not.
     found = _parse(address) if ":" in address else None
     if not isinstance(found, IPv6Address):
         return address
@@ -65,7 +65,7 @@ def _parse(text: str) -> _Address | None:
 
 @lru_cache(MAX_REMEMBERED)
 def _as_spelt(text: str) -> str:
-    """An address as it is usually written; what is none, as it is."""
+    """The normal form of an address; any other text unchanged."""
     address = _parse(text)
     return text if address is None else str(address)
 
@@ -80,6 +80,6 @@ def _parsed(text: str) -> _Address | None:
         address = ip_address(text)
     except ValueError:
         return None
-    # A socket for both kinds shows IPv4 addresses in IPv6's clothes.
+    # A dual-stack socket reports IPv4 addresses as IPv4-mapped IPv6 addresses.
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address

@@ -59,16 +59,16 @@ _STATUS_BY_REASON: dict[Reason | None, HTTPStatus] = {
     Reason.METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
 }
 
-#: aiohttp would have a stream written to who asks for its head, and wants no body.
+#: For HEAD, aiohttp would run the handler of GET and write a whole stream.
 _ASKED_BY_GET_ALONE: Mapping[type[ApiOperation], Mapping[str, Any]] = {
     FollowUniverse: {"allow_head": False}
 }
-#: A body must be there within this time.
+#: How long a body may take to arrive.
 BODY_TIMEOUT_S = 10.0
 
 
 class Api:
-    """Routes from the declarations; what a request may ask is decided by the owner."""
+    """Makes routes from the declarations. The owner decides what a request may do."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class Api:
         asked = await read_operation(operation, request)
         if isinstance(asked, Refused):
             return asked
-        # The body may have taken its time.
+        # The token may have expired while the body arrived.
         unfit = self._standing.refusal_to_admit(identity)
         if unfit is None and isinstance(asked, FollowUniverse):
             return await self._answers.follow(request, asked, identity)
@@ -183,7 +183,7 @@ class Api:
 
 
 def _rates(operation: type[ApiOperation], identity: Identity) -> tuple[RateClass, ...]:
-    """What a call counts as."""
+    """The rate classes that a call counts for."""
     if identity.service is None:
         return (RateClass.OPERATIONS,)
     if issubclass(operation, ComposeMusic):
@@ -204,7 +204,7 @@ def _key(asked: ApiOperation, identity: Identity) -> str:
 
 
 def error_response(refusal: Refused) -> web.Response:
-    """A refusal as the API words it, with the fitting status."""
+    """A refusal in the API's format, with its HTTP status."""
     retry_ms = refusal.details.get("retryAfterMs")
     status = _STATUS_BY_REASON.get(refusal.reason) or _STATUS_BY_CODE[refusal.code]
     if status is HTTPStatus.INTERNAL_SERVER_ERROR and retry_ms is not None:
@@ -216,7 +216,7 @@ def error_response(refusal: Refused) -> web.Response:
 async def read_operation(
     operation: type[ApiOperation], request: web.Request
 ) -> ApiOperation | Refused:
-    """The operation that a request means, or why it means none."""
+    """The operation of a request, or why the request is not valid."""
     path = dict(request.match_info)
     try:
         if not has_body(operation):
@@ -227,7 +227,7 @@ async def read_operation(
         body = await read_body(request)
         if isinstance(body, Refused):
             return body
-        # The path says which universe; a body that says so too would have to be believed.
+        # The path names the universe: a body that names one, too, could contradict it.
         for name in path:
             if name in body:
                 return refused(
@@ -241,7 +241,7 @@ async def read_operation(
 
 
 async def read_body(request: web.Request) -> dict[str, Any] | Refused:
-    """The JSON object that a request brings, or why it brings none."""
+    """The JSON object in a request's body, or why there is none."""
     if request.content_type != JSON_TYPE or request.headers.get("Content-Encoding"):
         return refused(
             Code.INVALID_PARAMETERS,
@@ -273,7 +273,7 @@ async def read_body(request: web.Request) -> dict[str, Any] | Refused:
 
 
 def error_middleware(failures: Failures, log: BoundLogger) -> Middleware:
-    """Answers in the API's format where no route, or no code of ours, does."""
+    """Answers in the API's format for unknown routes and methods, and where a handler fails."""
 
     @web.middleware
     async def in_format(

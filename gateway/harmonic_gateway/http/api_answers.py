@@ -1,4 +1,4 @@
-"""Answers to calls for what is not in the owner's reply: files, links, past events, streams."""
+"""Answers to API calls, with parts that the owner's reply lacks: files, links, events, streams."""
 
 import json
 
@@ -39,7 +39,7 @@ _MUSIC_NOT_FOUND = refused(Code.NOT_FOUND, "Music not found")
 
 
 class ApiAnswers:
-    """Makes an operation's answer of the owner's reply, and of what is stored elsewhere."""
+    """Makes an operation's answer from the owner's reply and from data that is stored elsewhere."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class ApiAnswers:
     def identify(
         self, operation: type[ApiOperation], request: web.Request
     ) -> Identity | Refused | None:
-        """Whom a request is from that brings a link; ``None`` where it brings none."""
+        """The identity of a request's link, or why it proves none; ``None`` without a link."""
         link = request.query.get("link")
         path = request.match_info
         if link is None:
@@ -75,14 +75,14 @@ class ApiAnswers:
     async def follow(
         self, request: web.Request, asked: FollowUniverse, identity: Identity
     ) -> web.StreamResponse | Refused:
-        """A universe's stream until it ends; or why there is none."""
-        # Owners of an earlier version know of no links.
+        """Serve a universe's stream until it ends, or return why there is none."""
+        # Owners of an earlier version do not know the field.
         return await self._streams.open(request, asked.model_copy(update={"link": None}), identity)
 
     async def answer(
         self, asked: ApiOperation, identity: Identity, reply: Reply
     ) -> web.StreamResponse | Refused:
-        """The answer to an operation that the owner has granted."""
+        """The answer to an operation that the owner has carried out."""
         try:
             if isinstance(asked, GetMusic):
                 return await self._midi(asked)
@@ -110,7 +110,7 @@ class ApiAnswers:
         midi = await self._pieces.midi(asked.universe_id, asked.request_id)
         if midi is None:
             return _MUSIC_NOT_FOUND
-        # Browsers save what another origin gives only where it says so itself.
+        # Browsers save a file of another origin only if its answer says that it is an attachment.
         name = f'attachment; filename="{asked.request_id}.mid"'
         headers = {"Content-Disposition": name}
         return web.Response(body=midi, content_type=asked.spec.media_type, headers=headers)

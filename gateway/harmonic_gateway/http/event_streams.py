@@ -1,4 +1,4 @@
-"""The streams of server-sent events at this gateway: who has one, and when each of them ends."""
+"""The streams of server-sent events at this gateway: opening, serving and ending them."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,11 +26,11 @@ from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.ticker import spread
 
-#: How long a client may take to read why its stream ended.
+#: How long a client may take to read the reason that its stream ended.
 FAREWELL_S = 0.5
-#: After how long a client is to come again whose gateway stops.
+#: How long a client waits before it reconnects after its gateway began to stop.
 COME_AGAIN_MS = 500
-#: Proxies are to pass events on as they come: nginx holds them back otherwise.
+#: Tells proxies to forward events at once: nginx would buffer them.
 _HEADERS = {"X-Accel-Buffering": "no"}
 _NO_EVENT = "is no `id` of an event of this universe"
 _NOT_AN_ID = refused(
@@ -42,19 +42,19 @@ _DRAINING = refused(Code.INTERNAL_ERROR, "This server is about to stop", retryAf
 
 
 class ConnectionCounter(Protocol):
-    """Counts the connections of users, of which a stream is one."""
+    """Counts the connections of users, including streams."""
 
     async def admit_stream(self, user_id: str) -> Refused | None:
-        """Count a stream of a user, or refuse it; what was counted is said to have ended."""
+        """Count a stream of a user, or refuse it. Report its end to :meth:`stream_ended`."""
 
     def stream_ended(self, user_id: str) -> None:
-        """A stream that was counted has ended."""
+        """Note the end of a stream that was counted."""
 
 
 class EventStreams:
-    """Opens streams, and ends them with the tokens they were opened with or with the gateway.
+    """Opens streams, and ends them when their token is no longer good or the gateway stops.
 
-    ``refuses`` says why no new client is taken at the moment, if so.
+    ``refuses`` returns why no new client is accepted at the moment, if so.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class EventStreams:
     async def open(
         self, request: web.Request, asked: FollowUniverse, identity: Identity
     ) -> web.StreamResponse | Refused:
-        """Follow a universe for as long as its user may, and the client reads; or say why not."""
+        """Serve a stream while its user may follow and its client reads, or return why not."""
         at = _place(request, asked)
         if isinstance(at, Refused):
             return at
@@ -92,7 +92,7 @@ class EventStreams:
         stream = FollowedStream(self._means, identity, asked, at)
         self._streams[stream] = None
         try:
-            # Counting may have had to wait.
+            # The gateway may have begun to stop during the await.
             refusal = self._closed()
             if refusal is not None:
                 return refusal
@@ -113,12 +113,12 @@ class EventStreams:
                 stream.follower.end(StreamEnd.REFUSED, refusal)
 
     def drain(self) -> None:
-        """End all streams: their clients come back, to another gateway."""
+        """End all streams: their clients reconnect to another gateway."""
         for stream in list(self._streams):
             stream.follower.end(StreamEnd.DRAINING)
 
     async def close(self, over_s: float) -> None:
-        """Open no more, and end all streams, one after the other over a time."""
+        """Open no more streams, and end all, spread evenly over ``over_s`` seconds."""
         self._is_closing = True
         async for stream in spread(list(self._streams), over_s):
             stream.follower.end(StreamEnd.DRAINING)
@@ -144,7 +144,7 @@ class EventStreams:
                 end = await stream.serve(response)
                 await _part(transport, response, stream.follower.universe_id, end)
         except OSError:
-            # The client is gone.
+            # The client has disconnected.
             pass
         finally:
             self._ended[end.end].inc()
@@ -153,7 +153,7 @@ class EventStreams:
 
 
 def _place(request: web.Request, asked: FollowUniverse) -> Place | Refused | None:
-    """After which place a client wants to follow: what it says last in a header counts."""
+    """The place after which a client wants to follow. The header overrides the query."""
     said = request.headers.get(LAST_EVENT_ID) or asked.last_event_id
     if not said:
         return None
@@ -166,7 +166,7 @@ def _place(request: web.Request, asked: FollowUniverse) -> Place | Refused | Non
 async def _part(
     transport: asyncio.Transport, response: web.StreamResponse, universe_id: str, end: EndStream
 ) -> None:
-    """Tell a client why its stream ends, and close; one that does not read is not waited for."""
+    """Send a client the reason of its stream's end, and close; wait at most ``FAREWELL_S``."""
     if end.end in {StreamEnd.OVERFLOW, StreamEnd.STALLED}:
         reset(transport)
         return

@@ -1,4 +1,4 @@
-"""One stream of server-sent events: what its follower asks for is done here.
+"""One stream of server-sent events: carries out the steps of its follower.
 
 The decisions are the follower's (:mod:`harmonic_gateway.membership.follower`).
 """
@@ -35,11 +35,11 @@ from harmonic_protocol.messages.following import KEEP_ALIVE_S, FollowUniverse, U
 from harmonic_protocol.transient import UNAVAILABLE
 from harmonic_runtime.bus.client import BusUnavailable
 
-#: What is written at once, the client has to have taken within this time.
+#: How long a client may take to read one write.
 WRITTEN_WITHIN_S = 30.0
-#: Records encoded before others may go on.
+#: Records encoded before other tasks get a turn.
 RECORDS_IN_A_ROW = 100
-#: What it takes of the gateway to have a record read, parsed and encoded, and each of its bytes.
+#: CPU seconds of the gateway to read, parse and encode a record, and for each of its bytes.
 RECORD_COST_S, BYTE_COST_S = 30e-6, 5e-9
 
 _UNAVAILABLE = UNAVAILABLE.caused_by(Cause.BUS_UNAVAILABLE)
@@ -47,7 +47,7 @@ _HIDDEN = NOTICES.keys() | OWNERS_NOTES.keys()
 
 
 class StreamClient(Protocol):
-    """Who reads a stream."""
+    """The client that reads a stream."""
 
     async def write(self, data: bytes) -> None:
         """Write, and return once the client has room for more; raise ``OSError`` if it is gone."""
@@ -55,7 +55,7 @@ class StreamClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StreamMeans:
-    """What streams are made with."""
+    """What all streams share."""
 
     rooms: Rooms
     owners: Owners
@@ -67,7 +67,7 @@ class StreamMeans:
 
 
 class FollowedStream:
-    """A user's stream of one universe, after a place, or from the present on."""
+    """A user's stream of one universe, after a place or from the current state on."""
 
     def __init__(
         self, means: StreamMeans, identity: Identity, asked: FollowUniverse, at: Place | None
@@ -78,18 +78,18 @@ class FollowedStream:
         )
         self._means = means
         self._asked = asked
-        #: All that a user has read, over any connections and streams, is paid for from it.
+        #: The user's budget, which all its connections and streams share.
         self._budget = means.budgets.of(identity.user_id)
         self._awake = asyncio.Event()
         self._scope: asyncio.Timeout | None = None
         self._is_interrupted = False
 
     def wake(self) -> None:
-        """There is something to do."""
+        """Wake :meth:`serve`: there is something to do."""
         self._awake.set()
 
     def interrupt(self) -> None:
-        """There is something else to do, whether what is being done is finished or not."""
+        """Interrupt the current step: there is something else to do."""
         self._awake.set()
         scope = self._scope
         if scope is not None and not self._is_interrupted and not scope.expired():
@@ -97,13 +97,13 @@ class FollowedStream:
             scope.reschedule(asyncio.get_running_loop().time())
 
     async def begin(self) -> EndStream | None:
-        """Ask the owner; the end, where nothing may be followed, or can be now."""
+        """Ask the owner; return the end if the universe may not, or cannot now, be followed."""
         while self.follower.is_asking:
             await self._finish(self._ask())
         return self.follower.ended
 
     async def serve(self, client: StreamClient) -> EndStream:
-        """Write to a client for as long as it may be; how that ended."""
+        """Write to a client until the stream ends; return the end."""
         while True:
             self._awake.clear()
             step = self.follower.next()
@@ -127,14 +127,14 @@ class FollowedStream:
                     assert_never(step)
 
     def close(self) -> None:
-        """Nothing is delivered to it any more."""
+        """Detach from the room's feed."""
         if self.follower.is_attached:
             self._means.rooms.detach(self.follower)
 
     async def _finish(
         self, work: Coroutine[Any, Any, object], within_s: float | None = None
     ) -> bool:
-        """Do something until it is finished, or interrupted; ``False`` if it took too long."""
+        """Await ``work`` until it is finished or interrupted; ``False`` after ``within_s``."""
         self._is_interrupted = False
         try:
             async with asyncio.timeout(within_s) as scope:
@@ -152,7 +152,7 @@ class FollowedStream:
         self._budget.spend(cost_s, asyncio.get_running_loop().time())
 
     async def _earns(self) -> bool:
-        """Wait a while where the user has had more read than it may; whether that was so."""
+        """Wait if the user's budget is overdrawn; return whether it was."""
         wait_s = self._budget.wait_s(asyncio.get_running_loop().time())
         if wait_s:
             await self._finish(asyncio.sleep(min(wait_s, MAX_WAIT_S)))
@@ -186,7 +186,7 @@ class FollowedStream:
         position = Position.of_record(reply.position or 0, followed.record)
         if follower.is_attached:
             means.rooms.begin(follower, position)
-        # Its log may have turned out to be lost by now.
+        # The call may have detached it, if the log turned out to be lost.
         if follower.is_attached:
             follower.answered(position, followed.state)
 
@@ -205,7 +205,7 @@ class FollowedStream:
         except BusUnavailable:
             follower.end(StreamEnd.UNAVAILABLE, _UNAVAILABLE)
             return
-        # Whether its client waits for what comes of it or not.
+        # The cost is charged even if the client no longer waits.
         self._charge(len(part.records) * RECORD_COST_S)
         records = []
         for number, logged in enumerate(part.records, start=1):

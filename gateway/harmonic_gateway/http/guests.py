@@ -1,4 +1,4 @@
-"""Where guests get their tokens. A gateway without tokens for development has no such route."""
+"""The route of guests' tokens; it exists only where tokens for development are on."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from harmonic_runtime.process.clock import Clock
 
 
 def guest_routes(settings: GatewaySettings, keys: Keys, clock: Clock) -> Sequence[web.RouteDef]:
-    """The route by which anybody becomes a guest; none unless the setting says so."""
+    """The route that issues tokens to guests; none unless the setting allows it."""
     if not settings.guest_tokens:
         return ()
     tokens = GuestTokens(

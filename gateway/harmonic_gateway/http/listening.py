@@ -16,8 +16,8 @@ from harmonic_runtime.observability.ops import SHUTDOWN_TIMEOUT_S
 from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.sites import start_site
 
-#: No answer but the playground's is a page, or for anybody but who asked; and what gives it is
-#: nobody's business.
+#: Only the playground's answers are pages. All others are for the caller alone, and none names
+#: aiohttp or its version.
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -25,20 +25,20 @@ SECURITY_HEADERS = {
     "Server": "harmonic",
     "X-Content-Type-Options": "nosniff",
 }
-#: Which of them an answer may have of its own.
+#: Headers that a single answer may override.
 _OWN_HEADERS = frozenset({"Cache-Control", "Content-Security-Policy"})
-#: How long after it began, or its connection was made, a request's head may take to come whole.
+#: How long the head of a request may take, from its first byte or from the connection on.
 HEAD_TIMEOUT_S = 10.0
-#: Connections that may wait to be taken. A client beyond them believes that it is connected, and
-#: is heard half a minute later: thousands come at once where a gateway was restarted.
+#: Connections that may wait to be accepted. A client above the bound takes itself for connected but
+#: is served half a minute later. Thousands connect at once after a gateway was restarted.
 LISTEN_BACKLOG = 4096
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
-#: Told over TLS only: for so long, browsers come by TLS alone.
+#: Sent over TLS only: how long browsers use nothing but TLS.
 STRICT_TRANSPORT = {"Strict-Transport-Security": f"max-age={365 * 24 * 3600}"}
 
 
 def add_headers(app: web.Application, allowed: Origins, *, secure: bool) -> None:
-    """Put the headers on every answer that every answer has."""
+    """Add the common headers to every answer."""
     always = {**SECURITY_HEADERS, **(STRICT_TRANSPORT if secure else {})}
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
@@ -53,19 +53,19 @@ def add_headers(app: web.Application, allowed: Origins, *, secure: bool) -> None
 async def listening(
     app: web.Application, settings: GatewaySettings, tls: ssl.SSLContext | None
 ) -> AsyncIterator[int]:
-    """Serve an application, over TLS if there is a context; the port is what the block is given.
+    """Serve an application while the block runs, over TLS if there is a context; yield the port.
 
     Raise :class:`CannotStart` if the address is taken.
     """
-    # No access log: it would hold the tokens that come in queries.
+    # No access log: it would contain tokens from queries.
     runner = _Runner(
         app,
         access_log=None,
         handle_signals=False,
-        # A poll whose client is gone ends its session at once, and not with its heartbeat.
+        # If the client of a poll disconnects, its session ends at once, not with its heartbeat.
         handler_cancellation=True,
-        # No request may have a compressed body. aiohttp would inflate one that was refused, while
-        # it reads the rest of it: a short body could cost seconds.
+        # No request may have a compressed body. aiohttp would inflate a refused one as well, when
+        # it reads the rest: a short body could cost seconds.
         auto_decompress=False,
         keepalive_timeout=settings.keepalive_timeout_s,
         shutdown_timeout=SHUTDOWN_TIMEOUT_S,
@@ -87,7 +87,7 @@ async def listening(
 
 
 def tls_context(settings: GatewaySettings) -> ssl.SSLContext | None:
-    """How to be known to clients, if the gateway itself is to speak TLS.
+    """The gateway's own TLS context for clients; ``None`` if it does not serve TLS.
 
     Raise :class:`CannotStart` if the certificate cannot be used.
     """
@@ -105,7 +105,7 @@ def tls_context(settings: GatewaySettings) -> ssl.SSLContext | None:
 
 
 class _Runner(web.AppRunner):
-    """Runs an application on connections of our own kind."""
+    """Runs an application with our own protocol for connections."""
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
@@ -119,7 +119,7 @@ class _Server(web.Server):
 
 
 class _Head:
-    """The head of a request, of which the headers can be forgotten: aiohttp's own holds them."""
+    """The head of a request whose headers can be released; aiohttp's own class keeps them."""
 
     __slots__ = (
         *("method", "path", "version", "headers", "raw_headers", "should_close"),
@@ -135,7 +135,7 @@ class _Head:
 
 
 def _forget_headers(request: Any) -> None:
-    """Hold the headers of a request no longer, wherever aiohttp keeps them."""
+    """Release the headers of a request, wherever aiohttp keeps them."""
     if isinstance(request._message, _Head):  # noqa: SLF001 -- there is no other way to them
         request._message.headers = _NO_HEADERS  # noqa: SLF001
     request._headers = _NO_HEADERS  # noqa: SLF001
@@ -143,9 +143,9 @@ def _forget_headers(request: Any) -> None:
 
 
 class _RequestHandler(web.RequestHandler):
-    """Waits long for a request to begin, where there was one before, and not long for its head.
+    """Waits long between requests of a connection, but at most ``HEAD_TIMEOUT_S`` for each head.
 
-    Says nothing about what is no HTTP: aiohttp would quote from it, to the log as well.
+    Reports nothing about data that is not HTTP: aiohttp would quote it, in the log as well.
     """
 
     __slots__ = ("_head_due", "_heads_before")
@@ -170,7 +170,7 @@ class _RequestHandler(web.RequestHandler):
             message, payload = self._messages.pop()
             self._messages.append((cast("Any", _Head(message)), payload))
         waiter = self._waiter
-        # There is none while a request is carried out, and for as long as a WebSocket lives.
+        # None while a request is handled, and while a WebSocket is open.
         if waiter is None:
             return
         if waiter.done():
@@ -179,12 +179,12 @@ class _RequestHandler(web.RequestHandler):
             self._await_head()
 
     def set_parser(self, *args: Any, **kw: Any) -> None:
-        """A WebSocket begins, which may last for days: forget the request that it began with."""
+        """Release the request of a WebSocket that begins: the WebSocket may last for days."""
         super().set_parser(*args, **kw)
         request: Any = self._current_request
         if request is not None:
             _forget_headers(request)
-        # The reader of requests holds the headers of the latest; no other request comes.
+        # The parser of requests holds the last headers, and no other request follows.
         self._parser = None
 
     def _await_head(self) -> None:
@@ -203,7 +203,7 @@ class _RequestHandler(web.RequestHandler):
             self.force_close()
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
-        # What is left of a body is read after the answer, and may be as bad as its beginning.
+        # The rest of a body is read after the answer, and may be malformed as well.
         if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
             super().log_exception(*args, **kw)
 

@@ -1,8 +1,8 @@
-"""Which web pages may talk to the gateway: those that are listed, whatever they show.
+"""The origins of web pages that may use the gateway: those that are listed.
 
-Browsers say which page a request comes from. Programs say nothing, or the gateway's own address,
-which is listed as such. Nothing but the list counts: no ``Host``, and nothing that a proxy
-forwards. Credentials that browsers would add by themselves are never asked for.
+Browsers send the origin of the page with a request. Programs send none, or the gateway's own
+address, which is listed as such. Only the list counts, not ``Host`` or any header of a proxy. The
+gateway never asks for credentials that browsers add by themselves, such as cookies.
 """
 
 import re
@@ -21,10 +21,10 @@ from harmonic_protocol.refusals import Code, refused
 _METHODS = "GET, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = "Authorization, Content-Type"
 _ANSWER_HEADERS = "Retry-After"
-#: Headers that a page asks for in a preflight (RFC 9110, section 5.1), and how much of it is read.
+#: Headers that a page asks for in a preflight (RFC 9110, section 5.1), and how much is read.
 _ASKED_HEADERS = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:\s*,\s*[A-Za-z0-9!#$%&'*+.^_`|~-]+)*")
 _MAX_ASKED_CHARACTERS = 1024
-#: For how long a browser may remember what it may ask.
+#: How long a browser may cache the answer to a preflight.
 _PREFLIGHT_MAX_AGE_S = 600
 
 REFUSED = refused(Code.PERMISSION_DENIED, "This page may not use the server", reason=Reason.ORIGIN)
@@ -32,12 +32,12 @@ REFUSED = refused(Code.PERMISSION_DENIED, "This page may not use the server", re
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The pages that are let in, in their normal form."""
+    """The allowed origins, in their normal form."""
 
     allowed: frozenset[str]
 
     def middleware(self, refuse: Callable[[], web.Response]) -> Middleware:
-        """Refuses other pages' requests, before anything else looks at them."""
+        """Refuse requests of other pages, before any other handler."""
 
         @web.middleware
         async def checked(
@@ -56,7 +56,7 @@ class Origins:
         return checked
 
     def announce(self, request: web.Request, headers: CIMultiDict[str]) -> None:
-        """Tell a page's browser that it may see the answer."""
+        """Add the headers that let a page read the answer."""
         origin = request.headers.get("Origin")
         if ANY not in self.allowed:
             headers.add("Vary", "Origin")
@@ -82,9 +82,9 @@ def _patterns(origin: str) -> list[str]:
 
 
 def _preflight(asked: str) -> web.Response:
-    """What a listed page may ask for: any method, and the headers that it names.
+    """The answer to a listed page's preflight: any method, and the headers that it names.
 
-    Tracing tools add headers of their own to every request of a page.
+    Tracing tools add their own headers to every request of a page.
     """
     is_fit = len(asked) <= _MAX_ASKED_CHARACTERS and _ASKED_HEADERS.fullmatch(asked)
     named = f"{_REQUEST_HEADERS}, {asked}" if is_fit else _REQUEST_HEADERS

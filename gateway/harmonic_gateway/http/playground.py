@@ -1,6 +1,6 @@
 """The playground: a page to try the product with, served as it was built.
 
-It is built from ``shared/playground`` by ``make playground``, and lies in this package.
+``make playground`` builds it from ``shared/playground`` into this package.
 """
 
 import gzip
@@ -14,8 +14,7 @@ from aiohttp import ETag, web
 
 from harmonic_gateway.settings import GatewaySettings
 
-#: What the page may do: use what comes from the gateway itself, and nothing else. Nothing in its
-#: markup is code or style.
+#: The page may load from the gateway alone. Its markup has no inline code or style.
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
     " img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none';"
@@ -23,7 +22,7 @@ PAGE_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
 }
-#: The page is asked for anew each time; the files that it names have digests in their names.
+#: Browsers revalidate the page each time; its files have digests in their names.
 _PAGE_CACHING = "no-cache"
 _ASSET_CACHING = "public, max-age=31536000, immutable"
 _PAGE = "index.html"
@@ -39,7 +38,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def playground_routes(settings: GatewaySettings) -> list[web.RouteDef]:
-    """A route for each file of the page, which is at ``/``; none if it is switched off."""
+    """A route for each file of the page, which is at ``/``; no route if it is switched off."""
     if not settings.playground:
         return []
     return [

@@ -1,4 +1,4 @@
-"""What participants show of themselves, for callers of the API, who are in no room."""
+"""The states of participants, for callers of the API, who are not in the room."""
 
 import asyncio
 from collections.abc import Collection
@@ -11,18 +11,18 @@ from harmonic_gateway.membership.state_questions import AskGateway
 from harmonic_protocol.handed import PresenceAsked, PresenceTold
 from harmonic_runtime.bus.client import BusUnavailable
 
-#: How long the gateways have to answer: what is not told by then is left out.
+#: How long the gateways have to answer. States of later answers are left out.
 ANSWERED_WITHIN_S = 1.0
 
 
 class ShownStates:
-    """Asks the gateways of a room, this one included, for the states that they know."""
+    """Asks the gateways of a room, including this one, for the states that they know."""
 
     def __init__(self, ask: AskGateway) -> None:
         self._ask_gateway = ask
 
     async def of(self, universe_id: str, gateways: Collection[str]) -> dict[str, dict[str, Any]]:
-        """The last states by user, as far as the gateways tell them in time."""
+        """The last states by user, from the gateways that answer in time."""
         question = PresenceAsked(since={universe_id: ""}).to_json()
         asking = (self._ask(gateway_id, question) for gateway_id in gateways)
         latest = KeptStates()
@@ -39,5 +39,5 @@ class ShownStates:
                 answer = await self._ask_gateway(gateway_id, question)
             return PresenceTold.model_validate_json(answer)
         except (BusUnavailable, TimeoutError, ValidationError):
-            # It is gone, or of a version that knows of no states.
+            # The gateway is gone, or its version does not know states.
             return PresenceTold(states={})

@@ -1,4 +1,4 @@
-"""The aiohttp application around all routes: who may ask at all, and what every answer has."""
+"""The aiohttp application around all routes, with its checks of requests and common headers."""
 
 from collections.abc import Iterable
 
@@ -28,7 +28,7 @@ def web_application(
     failures: Failures,
     log: BoundLogger,
 ) -> web.Application:
-    """Serve ``routes`` and the playground to allowed origins, within the rates of each address.
+    """Serve ``routes`` and the playground to allowed origins, within the limits of each address.
 
     A request's body has at most ``MAX_MESSAGE_BYTES``; a failure is answered in the API's format.
     """

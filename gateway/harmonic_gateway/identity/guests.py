@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from harmonic_gateway.identity.verification import MAX_USERNAME_CHARACTERS
 from harmonic_protocol.schema import ClientModel
 
-#: How long a guest's token is good; the guest asks for the next one by the same key.
+#: Lifetime of a guest's token. The guest asks for the next one with the same key.
 GUEST_TOKEN_S = 3600
 _ID_BYTES = 10
 
@@ -31,9 +31,9 @@ class AskGuestToken(ClientModel):
 
 
 class GuestTokens:
-    """Signs tokens of guests and keeps nothing.
+    """Signs tokens of guests, and keeps no state.
 
-    ``secret`` gives the secret that HS256 tokens are signed with now, which may be replaced.
+    ``secret`` returns the current secret for HS256 tokens.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class GuestTokens:
         }
 
     def issue(self, asked: AskGuestToken, now_s: int) -> str:
-        """A token whose user follows from the guest's key alone.
+        """A token whose user id follows from the guest's key alone.
 
-        The user stays the same when the secret is replaced. The key cannot be found from the user.
+        The user stays the same when the secret is replaced. The key cannot be derived from it.
         """
         claims = {
             **self._fixed,

@@ -1,7 +1,7 @@
-"""A JSON Web Key Set (RFC 7517): which of its entries may verify signatures. Pure.
+"""Reads a JSON Web Key Set (RFC 7517) and selects the keys that may verify signatures. Pure.
 
 Identity providers publish keys for other purposes and of other kinds in the same set. So entries
-are read one by one: one that cannot be used is skipped, with the reason, and spoils nothing.
+are read one by one. An entry that cannot be used is skipped, with the reason; the others count.
 """
 
 import json
@@ -13,17 +13,17 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 PUBLIC_KEY_ALGORITHMS = ("RS256", "ES256", "EdDSA")
-#: Entries that are read of one set; further ones are not looked at.
+#: Entries that are read of one set; further ones are ignored.
 MAX_KEYS = 100
-#: Shorter RSA keys are not believed (RFC 7518, section 3.3).
+#: Shorter RSA keys are not accepted (RFC 7518, section 3.3).
 MIN_RSA_BITS = 2048
-#: Characters of a key's id that a reader is told.
+#: Characters of a key's id that a log line shows.
 MAX_SHOWN_ID_CHARACTERS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An entry that is not used: its ``kid``, cut to be shown, and why."""
+    """An entry that is not used: its ``kid``, shortened for logs, and the reason."""
 
     key_id: str
     reason: str
@@ -31,18 +31,18 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The usable keys of a set, by algorithm and ``kid``; and its entries that are not used.
+    """The usable keys of a set, by algorithm and ``kid``, and its skipped entries.
 
-    A key without a ``kid`` stands under ``None``.
+    A key without a ``kid`` is kept under ``None``.
     """
 
     keys: Mapping[tuple[str, str | None], jwt.PyJWK] = field(default_factory=dict)
     skipped: Sequence[Skipped] = ()
 
     def find(self, algorithm: str, key_id: str | None) -> jwt.PyJWK | None:
-        """The key for a token's header: by its ``kid``.
+        """The key for a token's header, by its ``kid``; ``None`` if there is none.
 
-        The only key of its algorithm also serves where the token, or the key, has no ``kid``.
+        If the token or the key has no ``kid``, the only key of the algorithm is used.
         """
         exact = self.keys.get((algorithm, key_id))
         if exact is not None and key_id is not None:
@@ -56,8 +56,8 @@ class KeySet:
 def read_key_set(text: bytes) -> KeySet:
     """The keys of a published set.
 
-    Raise ``ValueError`` or ``TypeError`` for what is no set of keys, or has no usable one: it is
-    taken for a fault of its publisher.
+    Raise ``ValueError`` or ``TypeError`` for a text that is not a set of keys, or that has no
+    usable key: it is taken for a fault of its publisher.
     """
     document = json.loads(text)
     entries = document.get("keys") if isinstance(document, dict) else None
@@ -78,7 +78,7 @@ def read_key_set(text: bytes) -> KeySet:
 
 
 def _usable(entry: object, key_id: object) -> jwt.PyJWK | str:
-    """The key that an entry holds, or why it may verify nothing."""
+    """The key of an entry, or why the entry cannot be used."""
     if not isinstance(entry, dict):
         return "is no object"
     problem = _problem(entry, key_id)
@@ -87,7 +87,7 @@ def _usable(entry: object, key_id: object) -> jwt.PyJWK | str:
     try:
         key = jwt.PyJWK(entry)
     except (jwt.PyJWTError, ValueError, TypeError, KeyError):
-        # Of a curve or algorithm that is not known, or a part of it is missing.
+        # Its curve or algorithm is unknown, or a part is missing.
         return "cannot be read"
     if key.algorithm_name not in PUBLIC_KEY_ALGORITHMS:
         return "is for another algorithm"
@@ -96,7 +96,7 @@ def _usable(entry: object, key_id: object) -> jwt.PyJWK | str:
 
 
 def _problem(entry: Mapping[str, Any], key_id: object) -> str | None:
-    """What an entry says of itself that keeps it from verifying signatures."""
+    """Why an entry, by its own fields, may not verify signatures, if so."""
     operations = entry.get("key_ops", ["verify"])
     problems = {
         "kid is no text": not isinstance(key_id, str | None),

@@ -1,8 +1,8 @@
-"""The keys that tokens are verified with: shared secrets, and a published set of public keys.
+"""The keys that verify tokens: shared secrets, and a published set of public keys.
 
-Which algorithms and which keys are believed is configured, never taken from a token. A key that
-is not known may be newer than the set at hand: then the set is read again before the token is
-refused. While it cannot be read, nobody can tell, and the refusal is transient.
+The settings name the accepted algorithms and keys; a token never does. An unknown key may be newer
+than the set in memory. So the set is read again before the token is refused. While the set cannot
+be read, the refusal is transient.
 """
 
 import asyncio
@@ -27,26 +27,26 @@ from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
 
 HMAC_ALGORITHMS = ("HS256",)
-#: How often a set of keys is read again.
+#: Seconds between two regular reads of a set of keys.
 REFRESH_INTERVAL_S = 300.0
-#: Between two reads for a key that is not known. It doubles with each read that brings nothing
-#: new, up to the second bound: strangers must not have the provider asked again and again.
+#: Seconds between two reads for an unknown key. They double with each read without new keys, up to
+#: the second bound: forged tokens must not cause a stream of requests to the provider.
 MIN_REFRESH_INTERVAL_S = 1.0
 MAX_REFRESH_INTERVAL_S = 10.0
-#: A token of a key that is not known waits at most so long for the next read.
+#: How long a token with an unknown key waits for the next read at most.
 PATIENCE_S = 1.0
-#: A key that was not in the set when it was asked for is not looked for again for so long. So many
-#: of them are remembered.
+#: How long a key that was missing from the set is not looked for again, and how many such keys are
+#: kept.
 ABSENT_S = 10.0
 MAX_ABSENT_KEYS = 1000
 FETCH_TIMEOUT_S = 5.0
-#: A set of keys is a few KiB; more is something else.
+#: A set of keys has a few KiB; a larger document is refused.
 MAX_JWKS_BYTES = 256 * 1024
 _CHUNK_BYTES = 16 * 1024
 
 
 class Keys:
-    """All keys; the public ones are kept while their source cannot be read."""
+    """All keys. Public keys stay in use while their source cannot be read."""
 
     def __init__(
         self,
@@ -87,14 +87,14 @@ class Keys:
         )
 
     def replace_secrets(self, secrets: Sequence[str]) -> None:
-        """Believe these shared secrets from now on, and no others."""
+        """Accept these shared secrets from now on, and no others."""
         self._secrets = shared_keys(secrets)
         self._newest = next(iter(secrets), None)
         self.fingerprint = fingerprint(secrets)
 
     @property
     def signing_secret(self) -> str:
-        """The shared secret that new tokens are signed with; raise ``LookupError`` without one."""
+        """The shared secret that signs new tokens; raise ``LookupError`` if there is none."""
         if self._newest is None:
             raise LookupError("there is no shared secret to sign tokens with")
         return self._newest
@@ -104,20 +104,20 @@ class Keys:
         return self._url is not None or self._file is not None
 
     def _age_s(self) -> float:
-        """Seconds since the set of keys was read; 0 if it was not."""
+        """Seconds since the set of keys was last read; 0 if it never was."""
         if self._read_at_s is None:
             return 0.0
         return asyncio.get_running_loop().time() - self._read_at_s
 
     async def loaded(self) -> None:
-        """Return once the keys are there; at once where there is no set to read."""
+        """Wait until the set of keys was read; return at once if none is configured."""
         if self._has_source:
             await self._loaded.wait()
 
     async def candidates(self, algorithm: object, key_id: object) -> list[Any] | Refused:
-        """The keys that a token of such a header may be signed with; none: it is not believed.
+        """The keys that may have signed a token with this header; an empty list refuses the token.
 
-        A transient refusal where the key may be a new one and the set cannot be read.
+        A transient refusal if the key may be a new one and the set cannot be read.
         """
         if algorithm in HMAC_ALGORITHMS:
             return list(self._secrets)
@@ -145,7 +145,7 @@ class Keys:
         self._absent[wanted] = asyncio.get_running_loop().time() + ABSENT_S
 
     async def keep_fresh(self) -> None:
-        """Read the public keys now and again, for ever."""
+        """Read the public keys again at intervals, for ever."""
         loop = asyncio.get_running_loop()
         while self._has_source:
             async with self._reading:
@@ -156,9 +156,12 @@ class Keys:
             await asyncio.sleep(pause_s)
 
     async def _read_anew(self) -> Refused | None:
-        """Read the set once from its beginning; a transient refusal if that cannot be done soon."""
+        """Wait for a read of the set that begins now or later; a transient refusal if it fails.
+
+        Also refuse if the next read is more than ``PATIENCE_S`` away.
+        """
         loop = asyncio.get_running_loop()
-        # A read that has begun may show the set as it was before the token's key was published.
+        # A read that has already begun may return the set from before the key was published.
         wanted = self._begun + 1
         async with self._reading:
             if self._begun < wanted:
@@ -202,7 +205,7 @@ class Keys:
             http.get(str(self._url), allow_redirects=False) as response,
         ):
             response.raise_for_status()
-            # What is there at a time is a part: the body is read to its end.
+            # One read returns a part only, so read the body to its end.
             async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                 body.extend(chunk)
                 if len(body) > MAX_JWKS_BYTES:
@@ -211,9 +214,10 @@ class Keys:
 
 
 class _PreparedHmac(HMACAlgorithm):
-    """HMAC with keys that were prepared before: PyJWT would look for a certificate in each again.
+    """HMAC with keys that were checked before.
 
-    That takes ten times as long as the HMAC.
+    PyJWT would check each time that a key is not a certificate, which takes ten times as long as
+    the HMAC.
     """
 
     def prepare_key(self, key: str | bytes) -> bytes:
@@ -224,7 +228,7 @@ class _PreparedHmac(HMACAlgorithm):
 
 
 def shared_keys(secrets: Sequence[str]) -> list[jwt.PyJWK]:
-    """Shared secrets as keys; none of one that PyJWT takes for something else than a secret."""
+    """Shared secrets as keys, without those that PyJWT takes for something else than a secret."""
     original, prepared = HMACAlgorithm(HMACAlgorithm.SHA256), _PreparedHmac(HMACAlgorithm.SHA256)
     keys: list[jwt.PyJWK] = []
     for secret in secrets:
@@ -237,7 +241,7 @@ def shared_keys(secrets: Sequence[str]) -> list[jwt.PyJWK]:
 
 
 def _unavailable(wait_s: float) -> Refused:
-    """The refusal of a token that cannot be judged now; its bearer succeeds later."""
+    """The refusal of a token that cannot be verified now, with the time of the next try."""
     return refused(
         Code.INTERNAL_ERROR,
         "The keys that tokens are verified with cannot be read at the moment",

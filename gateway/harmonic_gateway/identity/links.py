@@ -1,4 +1,4 @@
-"""Links that a browser follows without a token, for a user: to one piece, to one stream."""
+"""Links that act for a user without a token: each to one piece or to one stream."""
 
 import base64
 import binascii
@@ -12,9 +12,9 @@ from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_protocol.values import SERVICE_PREFIX
 from harmonic_runtime.process.clock import Clock, timestamp
 
-#: How long a link works: a stream that it has begun goes on.
+#: Lifetime of a link, in seconds. A stream that it opened continues after that.
 LINK_S = 300
-#: What is longer is no link: a user id takes four bytes a character at most, in base64.
+#: The longest link: a user id takes at most four bytes per character, encoded as base64.
 MAX_LINK_CHARACTERS = 64 + MAX_USER_ID_CHARACTERS * 6
 _PURPOSE = b"link to a piece"
 _PURPOSE_OF_SERVICE = b"a service's link"
@@ -24,10 +24,11 @@ _EXPIRED = refused(Code.AUTH_ERROR, "The link has expired", reason=Reason.EXPIRE
 
 
 class PieceLinks:
-    """Makes links to pieces, and says whom they were made for.
+    """Makes and verifies links to pieces.
 
-    Who follows one is that user, for that piece alone: asked again whether it may see the
-    universe, counted in its allowances, and refused once it is revoked.
+    A request with a link acts as the link's user, for that piece alone. The owner checks again
+    that the user may see the universe, the request counts in the user's allowances, and it is
+    refused once the user is revoked.
     """
 
     def __init__(self, proofs: Proofs, clock: Clock) -> None:
@@ -35,7 +36,7 @@ class PieceLinks:
         self._clock = clock
 
     def expire_at(self) -> int:
-        """When a link expires that is made now, in Unix time."""
+        """The expiry of a link that is made now, in Unix time."""
         return int(self._clock.now().timestamp()) + LINK_S
 
     def make(
@@ -47,14 +48,14 @@ class PieceLinks:
         *,
         service: bool = False,
     ) -> str:
-        """A link to a piece for a user or a service: what its address says as ``link``."""
+        """A link to a piece for a user or a service: the value of ``link`` in the query."""
         purpose = _PURPOSE_OF_SERVICE if service else _PURPOSE
         proof = self._proofs.make(purpose, _told(universe_id, request_id, user_id, until_s))
         user = base64.urlsafe_b64encode(user_id.encode(errors="surrogatepass")).decode()
         return f"{until_s}.{user.rstrip('=')}.{proof}"
 
     def identify(self, universe_id: str, request_id: str, link: str) -> Identity | Refused:
-        """The user or service whom a link to a piece was made for, or why it proves nothing."""
+        """The user or service of a link to a piece, or the refusal of the link."""
         until, _, rest = link.partition(".")
         encoded, _, proof = rest.partition(".")
         if len(link) > MAX_LINK_CHARACTERS or not (until.isascii() and until.isdecimal()):
@@ -78,10 +79,10 @@ class PieceLinks:
 
 
 class StreamLinks:
-    """Makes links to streams of one universe, and says who was given one.
+    """Makes and verifies links to the stream of one universe.
 
-    Who follows one is whom the token proved that asked for it, and for no longer: the stream ends
-    when that token expires or is revoked.
+    A link carries the identity of the token that asked for it. The stream ends when that token
+    expires or is revoked.
     """
 
     def __init__(self, proofs: Proofs, clock: Clock) -> None:
@@ -89,7 +90,7 @@ class StreamLinks:
         self._clock = clock
 
     def make(self, universe_id: str, identity: Identity) -> tuple[str, int]:
-        """A link to a universe's stream, and until when it begins one, in Unix time."""
+        """A link to a universe's stream, and the time until which it opens one, in Unix time."""
         until_s = int(self._clock.now().timestamp()) + LINK_S
         told = (
             *(until_s, identity.user_id, identity.username),
@@ -100,11 +101,11 @@ class StreamLinks:
         return f"{encoded}.{proof}", until_s
 
     def identify(self, universe_id: str, link: str) -> Identity | Refused:
-        """Whom the token proved that asked for a link, or why it proves nothing."""
+        """The identity of the token that asked for the link, or the refusal of the link."""
         encoded, _, proof = link.partition(".")
         if not self._proofs.is_good(_PURPOSE_OF_STREAM, f"{universe_id}/{encoded}", proof):
             return _INVALID
-        # Made by a gateway: it can be read.
+        # The proof shows that a gateway made it, so it is well-formed.
         told = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
         until_s, user_id, username, expires_at_s, issued_at_s, jti = told
         if until_s <= self._clock.now().timestamp():
@@ -113,10 +114,10 @@ class StreamLinks:
 
 
 def expiry(until_s: int) -> str:
-    """A time of expiry, as clients are told it."""
+    """A time of expiry as clients see it, from Unix time."""
     return timestamp(datetime.fromtimestamp(until_s, UTC))
 
 
 def _told(universe_id: str, request_id: str, user_id: str, until_s: int) -> str:
-    # Neither id holds a slash, so that no two links tell the same.
+    # Neither id contains a slash, so no two links have the same text.
     return f"{universe_id}/{request_id}/{until_s}/{user_id}"

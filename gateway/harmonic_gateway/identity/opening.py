@@ -1,4 +1,4 @@
-"""The identity of clients, composed: keys, revocations, and who a token is of."""
+"""Composes the parts that identify clients: keys, revocations, and the standing of tokens."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from harmonic_runtime.process.lifecycle import Tasks
 
 
 class Identities(NamedTuple):
-    """What tokens are judged by."""
+    """The parts that identify clients."""
 
     keys: Keys
     service_keys: ServiceKeys
@@ -32,7 +32,10 @@ def open_identities(
     metrics: Metrics,
     log: BoundLogger,
 ) -> Identities:
-    """Begin to read the keys; ``clock`` is the host's own: tokens' issuers go by no broker's."""
+    """Compose the parts and begin to read the keys.
+
+    ``clock`` is the host's own, since the issuers of tokens do not use the broker's time.
+    """
     keys = Keys.configured(settings, metrics=metrics, log=log)
     tasks.start(keys.keep_fresh(), name="keys")
     service_keys = ServiceKeys(settings.service_secrets)

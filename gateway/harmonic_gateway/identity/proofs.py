@@ -1,4 +1,4 @@
-"""What gateways know again as made by one of them, without asking: digests with shared secrets."""
+"""Proofs that a gateway made a text: digests with shared secrets, which every gateway verifies."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 _DIGEST_BYTES = 16
 _KEY_BYTES = 32
-#: What a secret is told from others by: enough to see that two are not the same.
+#: The purpose and length of fingerprints, which show whether two secrets differ.
 _ALIKE, _ALIKE_DIGITS = b"harmonic alike", 8
 
 
@@ -17,15 +17,15 @@ def derived_key(secret: str, purpose: bytes) -> bytes:
 
 
 def fingerprint(secrets: Sequence[str]) -> str:
-    """What tells the current one of some secrets from others; empty if there is none."""
+    """The fingerprint of the first of these secrets; empty if there is none."""
     return derived_key(secrets[0], _ALIKE).hex()[:_ALIKE_DIGITS] if secrets else ""
 
 
 class Proofs:
-    """Makes and recognises proofs, by keys derived from the gateways' shared secrets.
+    """Makes and verifies proofs, with keys derived from the gateways' shared secrets.
 
-    The first secret makes them; those that it replaced are still believed. What is proven for one
-    purpose is not for another: ``purpose`` has at most 16 bytes.
+    The first secret makes proofs; proofs of the secrets that it replaced are still accepted. A
+    proof for one ``purpose``, of at most 16 bytes, is not valid for another.
     """
 
     def __init__(self, *secrets: str) -> None:
@@ -34,7 +34,7 @@ class Proofs:
         self.replace_secrets(*secrets)
 
     def replace_secrets(self, *secrets: str) -> None:
-        """Make them by the first of these secrets from now on, and believe the others, too."""
+        """Make proofs with the first of these secrets from now on, and accept those of all."""
         self._secrets = secrets
         self.fingerprint = fingerprint(secrets)
         self._keys.clear()
@@ -44,7 +44,7 @@ class Proofs:
         return _proof(self._keys_for(purpose)[0], text)
 
     def is_good(self, purpose: bytes, text: str, proof: str) -> bool:
-        """Whether a gateway made that text."""
+        """Whether a gateway made this text for this purpose."""
         given = proof.encode(errors="replace")
         return any(
             hmac.compare_digest(given, _proof(key, text).encode())

@@ -1,7 +1,7 @@
-"""Tokens that are not good any more, on every gateway within a moment and across restarts.
+"""Revoked tokens, known to every gateway within moments and across restarts.
 
-A revocation is one message: stored in a stream, and heard at once by whoever listens to its
-subject. What was missed while the bus was away is read from the stream.
+A revocation is one message, stored in a stream and delivered at once to subscribers of its subject.
+Revocations that were missed while the bus was unavailable are read from the stream.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from harmonic_runtime.observability.metrics import Metrics
 
 
 class Revocations:
-    """What is revoked, by the last words of the subjects' digests."""
+    """The revocations of users and tokens, by the digest that ends their subject."""
 
     def __init__(self, bus: Bus, *, metrics: Metrics, log: BoundLogger) -> None:
         self._log = log
@@ -35,11 +35,11 @@ class Revocations:
         )
 
     def on_news(self, listener: Callable[[], None]) -> None:
-        """Call ``listener`` after each revocation that is heard of, in the same turn."""
+        """Call ``listener`` after each new revocation, in the same turn of the loop."""
         self._listeners.append(listener)
 
     def is_revoked(self, identity: Identity) -> bool:
-        """Whether a token was revoked, itself or with all that its user had at a time."""
+        """Whether a token was revoked, itself or with all earlier tokens of its user."""
         if not self._revoked_s:
             return False
         at_s = self._revoked_s.get(subjects.revoked_user(identity.user_id))
@@ -53,7 +53,7 @@ class Revocations:
         try:
             at_s = Revoked.model_validate_json(payload).at
         except ValidationError:
-            # The others are good all the same.
+            # Other revocations still count.
             self._skip("revocation_malformed", subject)
             return
         if self._revoked_s.get(subject, 0.0) < at_s:
@@ -62,7 +62,7 @@ class Revocations:
                 listener()
 
     def _note_foreign(self, subject: str) -> None:
-        # No operator has said it: the broker's answers go wherever a request names.
+        # Not from an operator: the broker stores answers on any subject that a request names.
         self._skip("revocation_foreign", subject)
 
     def _skip(self, event: str, subject: str) -> None:

@@ -1,4 +1,4 @@
-"""What of the gateway is taken into use anew when its files are replaced."""
+"""Reloads the gateway's secrets and its certificate when their files are replaced."""
 
 import ssl
 from functools import partial
@@ -19,10 +19,10 @@ def rotated_files(
     proofs: Proofs,
     tls: ssl.SSLContext | None,
 ) -> list[RotatedFiles]:
-    """The gateway's secrets, and its certificate for clients.
+    """The files of the gateway's secrets, and of its certificate for clients.
 
-    Connections that exist are not concerned: a new certificate is shown at the next handshake, and
-    a new secret counts for the next token.
+    Existing connections are not affected: a new certificate applies to the next handshake, and a
+    new secret to the next token.
     """
 
     def reload_secrets() -> None:

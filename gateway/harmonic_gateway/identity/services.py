@@ -1,10 +1,9 @@
 """Tokens of services: other backends, which act in their own name and over HTTP alone.
 
-A token says that it is a service's by a claim with the service's name. It is believed where it is
-signed with the services' own key, or is for their own audience, as the settings have it: so who
-issues users' tokens cannot make a service, unless it is asked for that audience. A token with the
-claim is a service's or is refused, so that a service whose token is not set up right does not act
-as a user by mistake.
+A claim with the service's name marks the token of a service. The token is accepted if it is signed
+with the services' own key, or has their own audience, depending on the settings. So an issuer of
+users' tokens can create a service only if it is asked for that audience. A token with the claim is
+a service's or is refused, so that a service with a wrong token never acts as a user by mistake.
 """
 
 import re
@@ -23,19 +22,19 @@ from harmonic_protocol.refusals import Refused
 from harmonic_protocol.values import SERVICE_PREFIX
 from harmonic_runtime.process.clock import Clock
 
-#: Holds the name of the service.
+#: The claim with the name of the service.
 SERVICE_CLAIM = "harmonic_service"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class ServiceKeys:
-    """The shared secrets that services' tokens are signed with, and users' are not."""
+    """The shared secrets that sign services' tokens and no users' tokens."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self.replace_secrets(secrets)
 
     def replace_secrets(self, secrets: Sequence[str]) -> None:
-        """Believe these from now on, and no others."""
+        """Accept these secrets from now on, and no others."""
         self._secrets = shared_keys(secrets)
         self.fingerprint = fingerprint(secrets)
 
@@ -45,9 +44,9 @@ class ServiceKeys:
 
 
 class AllTokens:
-    """Verifies tokens of users, and those of services where the settings let them act.
+    """Verifies tokens of users, and of services if the settings let them act.
 
-    Without ``services``, the claim says nothing: a token that has it is a user's like any other.
+    Without ``services``, the claim is ignored: a token with it is a user's like any other.
     """
 
     def __init__(self, users: Verifier, services: Verifier | None) -> None:
@@ -55,11 +54,11 @@ class AllTokens:
         self._services = services
 
     async def verify(self, token: str | None) -> Identity | Refused:
-        """As :meth:`Verifier.verify`, of whatever kind the token says that it is."""
+        """As :meth:`Verifier.verify`, for tokens of users and of services."""
         if self._services is None:
             return await self._users.verify(token)
         claims = await self._users.verified_claims(token)
-        # A token that is no user's is read once more, to see whose it says that it is.
+        # A token that is not a valid user's is read once more, unverified, to look for the claim.
         is_known = not isinstance(claims, Refused)
         if SERVICE_CLAIM in claims if is_known else _says_service(token):
             return await _verified_service(self._services, token)
@@ -74,7 +73,7 @@ class AllTokens:
 def all_tokens(
     settings: GatewaySettings, keys: Keys, service_keys: ServiceKeys, clock: Clock
 ) -> AllTokens:
-    """The verifiers that the settings ask for."""
+    """The verifiers of the settings."""
     users = Verifier(keys, clock, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
     if not settings.lets_services_act:
         return AllTokens(users, None)
@@ -86,7 +85,7 @@ def all_tokens(
 
 
 def _says_service(token: str | None) -> bool:
-    """Whether a token has the claim; nothing is believed of it yet."""
+    """Whether a token has the claim, without verifying the token."""
     if not token or len(token) > MAX_TOKEN_CHARACTERS:
         return False
     try:

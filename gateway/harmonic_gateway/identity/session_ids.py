@@ -1,13 +1,13 @@
-"""The ids of Engine.IO's sessions: a secret of the client's, that says which gateway made it.
+"""The ids of Engine.IO sessions: secrets of clients, each of which names the gateway that made it.
 
-One that no gateway made is known as such by its proof, so that nobody is asked about it.
+The proof in an id shows that a gateway made it, so that no gateway is asked about a forged id.
 """
 
 from harmonic_gateway.identity.proofs import Proofs
 from harmonic_runtime.process.entropy import new_id
 
 _PURPOSE = b"harmonic session"
-#: The gateway's name, for balancers; the process, for gateways; random bits, and the proof.
+#: The parts: the gateway's name, for balancers; its process id, for gateways; random bits; proof.
 _MAX_LENGTH = 32 + 64 + 64 + 22 + len("...")
 
 
@@ -19,7 +19,7 @@ class SessionIds:
         self._prefix = f"{name}.{gateway_id}"
 
     def issue(self) -> str:
-        """A fresh one: 128 random bits, and as many of proof."""
+        """A new session id: 128 random bits, and a proof of 128 bits."""
         text = f"{self._prefix}.{new_id()}"
         return f"{text}.{self._proofs.make(_PURPOSE, text)}"
 
@@ -30,5 +30,5 @@ class SessionIds:
         text, _, proof = sid.rpartition(".")
         if not self._proofs.is_good(_PURPOSE, text, proof):
             return None
-        # What a gateway has made has all parts.
+        # An id with a valid proof has all parts.
         return text.split(".")[1]

@@ -1,4 +1,4 @@
-"""Whether a token is good at this moment: its signature once, its time and revocation always."""
+"""Whether a token is good now: its signature is verified once, its time and revocation always."""
 
 from harmonic_gateway.identity.revocations import Revocations
 from harmonic_gateway.identity.services import AllTokens
@@ -8,9 +8,9 @@ from harmonic_runtime.process.clock import Clock
 
 
 class Standing:
-    """Answers who somebody is, and whether that is still true.
+    """Identifies the user of a token, and tells whether that identity still holds.
 
-    Both change while anything is awaited: whoever acts upon an identity asks again, in the same
+    The answer may change during any await: ask again before acting on an identity, in the same
     turn of the loop as the effect.
     """
 
@@ -20,18 +20,18 @@ class Standing:
         self._clock = clock
 
     async def identify(self, token: str | None) -> Identity | Refused:
-        """Whom a token proves, unless it was revoked."""
+        """The identity that a token proves, or its refusal; a revoked token is refused."""
         identity = await self._tokens.verify(token)
         if isinstance(identity, Identity) and self._revocations.is_revoked(identity):
             return REVOKED
         return identity
 
     def refusal(self, identity: Identity) -> Refused | None:
-        """Why nothing may be done for a client at this moment, if so: expired or revoked."""
+        """Why a client's token is no longer good, if so: it has expired or was revoked."""
         return self._refusal(identity, leeway_s=0)
 
     def refusal_to_admit(self, identity: Identity) -> Refused | None:
-        """The same for a token that was verified a moment ago, with the same leeway as there."""
+        """The same for a token that was just verified, with the leeway of the verification."""
         return self._refusal(identity, leeway_s=LEEWAY_S)
 
     def is_revoked(self, identity: Identity) -> bool:

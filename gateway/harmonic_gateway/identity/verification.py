@@ -1,4 +1,4 @@
-"""Who a client is: what its token says, once its signature was verified."""
+"""Verifies tokens: the identity of a client from the claims of its signed token."""
 
 import math
 import re
@@ -28,23 +28,25 @@ MAX_USER_ID_CHARACTERS = 255
 MAX_USERNAME_CHARACTERS = 64
 MAX_JTI_CHARACTERS = 255
 LEEWAY_S = 5
-#: Clocks differ: a time of issue is refused only where it is this far ahead. It protects nothing.
+#: A time of issue is refused only if it is more than this ahead, since clocks differ. The check
+#: protects nothing.
 MAX_ISSUED_AHEAD_S = 300
 #: The last second of the year 9999: later times are milliseconds, or no times at all.
 MAX_EXPIRY_S = 253_402_300_799
 _ALGORITHMS = (*HMAC_ALGORITHMS, *PUBLIC_KEY_ALGORITHMS)
-#: Whom nothing visible names.
+#: The name of a user without a visible one.
 NAMELESS = "anonymous"
 _NAME_CLAIMS = ("username", "name", "preferred_username")
-#: One half of a character that was cut in two.
+#: A lone surrogate: one half of a split character.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a token is of; times are Unix time, and a token without a time of issue is of any time.
+    """The user or service of a token. Times are Unix time.
 
-    ``service`` is the service's name, where it is no user's.
+    Without a time of issue, a token counts as issued at 0, so that each revocation of its user
+    covers it. ``service`` is the name of a service, and ``None`` for a user.
     """
 
     user_id: str
@@ -56,17 +58,17 @@ class Identity:
 
     @property
     def expires_at(self) -> str:
-        """The time of expiry, as clients are told it."""
+        """The time of expiry as clients see it."""
         return timestamp(datetime.fromtimestamp(self.expires_at_s, UTC))
 
     def caller(self, gateway_id: str) -> Caller:
-        """Whom owners are told of, by whose call over HTTP they are asked something."""
+        """The caller that owners see for calls over HTTP."""
         service = self.service or ""
         return Caller(self.user_id, self.username, gateway_id=gateway_id, service=service)
 
 
 def find_token(auth: object, headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
-    """The token a client brought: in ``auth``, else as Bearer, else in the query."""
+    """The token of a client: in ``auth``, else as Bearer, else in the query."""
     said = auth.get("token") if isinstance(auth, Mapping) else None
     if isinstance(said, str) and said:
         return said
@@ -80,14 +82,14 @@ def bearer(headers: Mapping[str, str]) -> str | None:
 
 
 class KeySource(Protocol):
-    """Where the keys come from that tokens may be signed with."""
+    """A source of the keys that may have signed tokens."""
 
     async def candidates(self, algorithm: object, key_id: object) -> list[Any] | Refused:
-        """The keys for tokens of such a header; a transient refusal where they cannot be read."""
+        """The keys for tokens with this header; a transient refusal if they cannot be read."""
 
 
 class Verifier:
-    """Verifies tokens by the configured keys, for the configured issuer and audience if any."""
+    """Verifies tokens with the configured keys, and the configured issuer and audience, if any."""
 
     def __init__(
         self,
@@ -105,13 +107,13 @@ class Verifier:
     async def verify(self, token: str | None) -> Identity | Refused:
         """The identity that the token proves, or ``AUTH_ERROR`` with a reason.
 
-        Where it cannot be told now, the refusal is an ``INTERNAL_ERROR`` with ``retryAfterMs``.
+        If it cannot be verified now, the refusal is an ``INTERNAL_ERROR`` with ``retryAfterMs``.
         """
         claims = await self.verified_claims(token)
         return claims if isinstance(claims, Refused) else self.identity_of(claims)
 
     async def verified_claims(self, token: str | None) -> dict[str, Any] | Refused:
-        """What a token says that was signed as it should be; refused as by :meth:`verify`."""
+        """The claims of a correctly signed token; refused as by :meth:`verify`."""
         if not token:
             return denied("A token is required", Reason.MISSING)
         if len(token) > MAX_TOKEN_CHARACTERS:
@@ -124,11 +126,11 @@ class Verifier:
             return INVALID
 
     def identity_of(self, claims: Mapping[str, Any]) -> Identity | Refused:
-        """Who verified claims say that it is."""
+        """The identity in verified claims, or why they are refused."""
         return _identity(claims, self._clock.now().timestamp())
 
     async def _verified_claims(self, token: str) -> dict[str, Any] | Refused:
-        # PyJWT reads, and judges, the whole token for that: it does so again with the key.
+        # PyJWT would decode the whole token for its header, and again with the key.
         header = read_header(token.partition(".")[0])
         algorithm, kid = header.get("alg"), header.get("kid")
         if algorithm not in _ALGORITHMS or not isinstance(kid, str | None):
@@ -143,7 +145,7 @@ class Verifier:
         return self._claims(token, algorithm, keys) or INVALID
 
     def _plain_claims(self, token: str, keys: list[Any]) -> dict[str, Any] | None:
-        """The claims of a token that needs no closer look."""
+        """The claims of a token on the fast path; ``None`` if it has to take the other."""
         claims = signed_claims(token, (key.key for key in keys))
         if claims is None:
             return None
@@ -168,7 +170,7 @@ class Verifier:
                     audience=self._audience,
                     options={
                         "require": ["exp", "sub"],
-                        # Looked at below, with more patience.
+                        # Checked below, with more tolerance.
                         "verify_iat": False,
                         "verify_aud": self._audience is not None,
                         "verify_iss": self._issuer is not None,
@@ -198,14 +200,14 @@ def _identity(claims: Mapping[str, Any], now_s: float) -> Identity | Refused:
 
 
 def _is_text(value: object, max_characters: int) -> bool:
-    """Whether it is a text of which no character was cut in two, and not too long."""
+    """Whether a value is a text without lone surrogates, and not too long."""
     if not isinstance(value, str) or not 0 < len(value) <= max_characters:
         return False
     return value.isascii() or _SURROGATE.search(value) is None
 
 
 def _username(claims: Mapping[str, Any]) -> str:
-    """The first of the names that shows anything; the user id is one of them."""
+    """The first visible one of the claimed names, which include the user id."""
     for name in (*(claims.get(claim) for claim in _NAME_CLAIMS), claims["sub"]):
         shown = printable(name)[:MAX_USERNAME_CHARACTERS].strip() if isinstance(name, str) else ""
         if shown:
@@ -214,7 +216,7 @@ def _username(claims: Mapping[str, Any]) -> str:
 
 
 def _refusal_for(error: jwt.PyJWTError) -> Refused:
-    """Which claim a token was refused for, where it was signed as it should be."""
+    """The refusal for an error of PyJWT; it names the claim if the signature was good."""
     match error:
         case jwt.ExpiredSignatureError():
             return EXPIRED
@@ -227,12 +229,12 @@ def _refusal_for(error: jwt.PyJWTError) -> Refused:
         case jwt.InvalidAudienceError():
             return bad_claim("aud", "is not the expected one")
         case _:
-            # The library's family is open.
+            # The library may add further errors.
             return INVALID
 
 
 def bad_claim(claim: str, problem: str) -> Refused:
-    """``AUTH_ERROR`` for a token that was signed as it should be, and says something wrong."""
+    """``AUTH_ERROR`` for a correctly signed token with a bad claim."""
     message = f"Invalid token: its {claim} {problem}"
     return refused(Code.AUTH_ERROR, message, reason=Reason.INVALID, claim=claim)
 
@@ -245,5 +247,5 @@ def denied(message: str, reason: Reason) -> Refused:
 INVALID = denied("Invalid token", Reason.INVALID)
 EXPIRED = denied("The token has expired", Reason.EXPIRED)
 REVOKED = denied("The token was revoked", Reason.REVOKED)
-#: A service acts over HTTP alone: it has no seat in a room, and shows nothing of itself.
+#: A service acts over HTTP alone: it has no seat in a room and no state there.
 NO_SOCKETS = denied("Services open no sockets: they call the HTTP API", Reason.SERVICE)

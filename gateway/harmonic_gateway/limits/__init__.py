@@ -1,1 +1,1 @@
-"""How much a connection, a user and an address may ask for."""
+"""The rate limits of connections, users and addresses."""

@@ -1,13 +1,12 @@
-"""What one user may do in any minute, over all connections and gateways.
+"""The allowances of users: how many requests in any minute, over all connections and gateways.
 
 Half of an allowance may be leased (:mod:`~.leases`): from a lease, a gateway grants without asking.
-The rest is kept by streams: one message per granted request, at most so many per user, each gone
-when its minute is over. The stream's leader decides, one request after the other, so the window
-slides exactly and no gateway needs to know of another.
+A stream counts the rest. It holds one message per granted request, removes each after a minute, and
+bounds their number per user. The stream's leader decides on one request after the other, so the
+window slides exactly and no gateway needs to know of another.
 
-Without the stream, each gateway grants the same by its own count for the time being: a user gets
-at most as many times the allowance as there are gateways, and nobody is turned away for a
-failure that is ours.
+While a gateway cannot reach the stream, it grants the full allowance by its own count. Then a user
+gets at most the allowance times the number of gateways, and is not refused for a failure of ours.
 """
 
 import asyncio
@@ -36,11 +35,11 @@ V = TypeVar("V")
 
 #: How long the limiter may take to answer before a gateway counts by itself.
 TAKE_TIMEOUT_S = 1.0
-#: How often it is asked whether what is allowed has changed.
+#: How often a gateway reads the allowances again.
 LEARNING_INTERVAL_S = 10.0
-#: Added to what a client is told to wait: messages are let go a little late, and clocks differ.
+#: Added to the time that a client is told to wait: streams remove messages late, and clocks differ.
 RETRY_MARGIN_MS = 300
-#: Users whose refusals, or own counts, are kept in memory: the latest.
+#: Keys whose refusals, or own counts, are kept in memory: the latest.
 MAX_USERS = 10_000
 _WINDOW_MS = 60_000
 
@@ -54,27 +53,27 @@ class Allowance:
 
 
 class _Asked(NamedTuple):
-    """A request that is to be granted: whose, and when it was asked."""
+    """A request that is to be granted: its user and rate class, and when it came, in Unix time."""
 
     key: tuple[str, RateClass]
     allowance: Allowance
     now_ms: int
 
 
-#: What is to be awaited to know whether a request is granted.
+#: A coroutine that returns the refusal of a request, or ``None`` if it is granted.
 Undecided: TypeAlias = Coroutine[Any, Any, Refused | None]
 
 
 def counted_rates(settings: GatewaySettings) -> tuple[RateClass, ...]:
-    """What is counted: of services only where they may act.
+    """The rate classes that are counted; those of services only if services may act.
 
-    A state service of an earlier version keeps no streams for them.
+    State services of an earlier version have no streams for services.
     """
     return (*GLOBAL_RATES, *SERVICE_RATES) if settings.lets_services_act else GLOBAL_RATES
 
 
 class Allowances:
-    """Grants requests, of each of ``rates``."""
+    """Grants or refuses requests of each of ``rates``."""
 
     def __init__(
         self,
@@ -98,7 +97,7 @@ class Allowances:
         self._alone = metrics.counter(table.ALLOWANCES_COUNTED_ALONE)
 
     async def learn(self) -> None:
-        """Read from the streams what is allowed; raise ``CannotStart`` if they do not come."""
+        """Read the allowances from the streams; raise ``CannotStart`` if one does not appear."""
         infos = await asyncio.gather(
             *(self._streams.wait_for(subjects.limit_stream(rate)) for rate in self._rates)
         )
@@ -111,14 +110,14 @@ class Allowances:
                 int(config["max_msgs_per_subject"]) + division.leased,
                 int(config["max_age"]) // 10**6,
             )
-        # The same object until that changes: what is told of it is kept.
+        # The same object until it changes: messages made from it are kept.
         if learnt != self.allowances:
             self.allowances = learnt
 
     async def keep_learning(self) -> None:
-        """Learn for ever what is allowed by now: the state service sets it, and may be restarted.
+        """Read the allowances again, for ever: a restarted state service may have changed them.
 
-        What is granted is the streams' to say at once; this is what clients are told of it.
+        A change of a stream takes effect at once; this updates what clients are told.
         """
         while True:
             await asyncio.sleep(LEARNING_INTERVAL_S)
@@ -126,7 +125,7 @@ class Allowances:
                 await self.learn()
 
     async def take(self, user_id: str, rate: RateClass | None) -> Refused | None:
-        """Grant one request of a user, or say when to ask again."""
+        """Grant one request of a user, or return the refusal, which says when to ask again."""
         begun: asyncio.Future[Refused | Undecided | None] = (
             asyncio.get_running_loop().create_future()
         )
@@ -142,7 +141,7 @@ class Allowances:
     ) -> None:
         """As :meth:`take`, for callers without a task.
 
-        ``on_outcome`` is called with what that returns, or with what is to be awaited for it.
+        ``on_outcome`` is called with the result, or with a coroutine that returns it.
         """
         allowance = self.allowances.get(rate) if rate is not None else None
         if rate is None or allowance is None:
@@ -161,7 +160,7 @@ class Allowances:
         on_outcome: Callable[[Refused | Undecided | None], None],
         answer: LeaseAnswer,
     ) -> None:
-        """Grant what a lease does; else ask the stream for one."""
+        """Grant a request that a lease covers; otherwise ask the stream, or count alone."""
         match answer:
             case LeaseAnswer.GRANTED:
                 on_outcome(self._outcome(asked, 0))
@@ -191,7 +190,7 @@ class Allowances:
             take(error)
 
     def _outcome(self, asked: "_Asked", until_ms: int) -> Refused | None:
-        """Grant a request, unless the user is to wait until then."""
+        """Grant a request, unless its user has to wait until ``until_ms``."""
         _, rate = asked.key
         if until_ms <= asked.now_ms:
             self._granted[rate].inc()
@@ -200,7 +199,7 @@ class Allowances:
         return limited(asked.allowance, until_ms - asked.now_ms)
 
     async def _full(self, asked: "_Asked", subject: str) -> Refused | None:
-        """All is granted that is allowed: refuse until the oldest is out of the window."""
+        """Refuse a request of a used-up allowance until the oldest one leaves the window."""
         user_id, rate = asked.key
         until_ms = await self._free_at_ms(rate, subject, asked.allowance, asked.now_ms)
         leased_in_s = self._lessee.free_in_s(user_id, rate)
@@ -213,7 +212,7 @@ class Allowances:
     async def _free_at_ms(
         self, rate: RateClass, subject: str, allowance: Allowance, now_ms: int
     ) -> int:
-        """When the oldest granted request is no longer in the window."""
+        """When the oldest granted request leaves the window, in Unix time."""
         try:
             oldest = await self._streams.first(subjects.limit_stream(rate), subject)
         except BusUnavailable:
@@ -243,13 +242,13 @@ def open_allowances(
     clock: Clock,
     metrics: Metrics,
 ) -> Allowances:
-    """The allowances of all rates that a gateway counts."""
+    """The allowances of all rate classes that a gateway counts."""
     rates = counted_rates(settings)
     return Allowances(streams, rates, gateway_id=gateway_id, clock=clock, metrics=metrics)
 
 
 def limited(allowance: Allowance, retry_after_ms: int) -> Refused:
-    """``RATE_LIMITED``, with the time after which it is worth another try."""
+    """``RATE_LIMITED``, with the time after which the client may try again."""
     return refused(
         Code.RATE_LIMITED,
         "Too many requests",
@@ -260,7 +259,7 @@ def limited(allowance: Allowance, retry_after_ms: int) -> Refused:
 
 
 def remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
-    """Keep a value of the latest users, or addresses."""
+    """Keep a value for a key; above ``MAX_USERS``, drop the key that was kept least recently."""
     kept[key] = value
     kept.move_to_end(key)
     if len(kept) > MAX_USERS:

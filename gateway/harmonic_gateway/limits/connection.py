@@ -1,7 +1,7 @@
-"""What one connection may send of each kind, where a declaration counts it there; and its signals.
+"""The rates of one connection: of each command that is counted by connection, and of live signals.
 
-All live signals of a connection together have a bound in bytes besides, in place of the guard that
-counts all other events.
+All live signals of a connection share a bound in bytes. It replaces the guard that counts all other
+events.
 """
 
 import math
@@ -21,7 +21,7 @@ from harmonic_protocol.messages.declaration import (
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Refused
 
-#: What stands for the bytes of all signals among the kinds of commands.
+#: The key of the bytes of all signals, among names of commands.
 _SIGNAL_BYTES = ""
 
 
@@ -35,9 +35,9 @@ COUNTED_COMMANDS = frozenset(
 
 
 class ConnectionRates:
-    """Counts a connection's commands as their rate classes say. A refused one counts nothing.
+    """Counts a connection's commands by their rate classes. A refused command does not count.
 
-    Most connections send none that is counted here: the guards are made when they are needed.
+    Most connections send no command that is counted here: guards are made when needed.
     """
 
     __slots__ = ("_bytes", "_kinds")
@@ -47,7 +47,7 @@ class ConnectionRates:
         self._bytes: FloodGuard | None = None
 
     def take(self, command: type[Command], size_bytes: int, now_s: float) -> Refused | None:
-        """Grant one command, or say when to send the next."""
+        """Grant one command, or return the refusal, which says when to send the next."""
         kind = self._kind(command)
         signals = self._signals() if issubclass(command, LiveSignal) else None
         if kind is None and signals is None:
@@ -67,7 +67,7 @@ class ConnectionRates:
         return None
 
     def hand_over(self, now_s: float) -> dict[str, float]:
-        """For how long what has been sent still counts, by the kind of command."""
+        """Seconds until the commands sent so far no longer count, by command."""
         return {
             name: guard.busy_s(now_s)
             for name, guard in (*self._kinds.items(), (_SIGNAL_BYTES, self._bytes))
@@ -75,7 +75,7 @@ class ConnectionRates:
         }
 
     def go_on(self, now_s: float, busy_s: Mapping[str, float]) -> None:
-        """Have what was sent to another gateway count for so long."""
+        """Count the commands that were sent to another gateway, from its :meth:`hand_over`."""
         for name, seconds in busy_s.items():
             command = COMMANDS.get(name)
             guard = self._kind(command) if command is not None else None

@@ -1,9 +1,9 @@
-"""Tokens that clients bring again and again after they were refused. Pure.
+"""Tokens that clients present again and again after they were refused. Pure.
 
-Some clients try for ever. The first refusals are given as an answer to CONNECT, which newer clients
-take for a reason to stop. After these, a token that stands in the request which opens a session is
-refused there, at a fraction of what a session costs; one that comes with CONNECT is refused without
-being verified. Now and then a token is verified all the same.
+Some clients try for ever. The first refusals answer CONNECT, which makes newer clients stop. After
+these, a token in the request that opens a session is refused there, at a fraction of the cost of a
+session. A token in CONNECT is refused without being verified. After ``FORGOTTEN_AFTER_S`` the token
+is verified once more.
 """
 
 import hashlib
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from harmonic_protocol.refusals import Refused
 
-#: Refusals of one token that are given as an answer to CONNECT, within ``FORGOTTEN_AFTER_S``.
+#: Refusals of one token that answer CONNECT, within ``FORGOTTEN_AFTER_S``.
 ANSWERED_REFUSALS = 5
-#: A token is verified anew so long after that was done the last time: what it was refused for may
-#: have passed.
+#: A token is verified again this long after its last verification: the reason of its refusal may
+#: be gone.
 FORGOTTEN_AFTER_S = 60.0
-#: Tokens that are remembered, by a digest: the latest.
+#: Tokens that are kept, by digest: the latest.
 MAX_TOKENS = 10_000
 _DIGEST_BYTES = 16
 
@@ -29,18 +29,18 @@ class _Known:
     at_s: float
 
     def is_old(self, now_s: float) -> bool:
-        """Whether the latest refusal that followed a verification was too long ago to count."""
+        """Whether the last verification is too long ago for its refusal to count."""
         return now_s - self.at_s > FORGOTTEN_AFTER_S
 
 
 class DeadTokens:
-    """Remembers which tokens were refused, and how often."""
+    """Records which tokens were refused, and how often."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
     def note(self, token: str | None, refusal: Refused, now_s: float) -> None:
-        """A client was refused for its token, which was verified."""
+        """Note a refusal that followed from the verification of a token."""
         if not token:
             return
         key = _digest(token)
@@ -53,7 +53,7 @@ class DeadTokens:
             self._known.popitem(last=False)
 
     def refusal(self, token: str | None, now_s: float) -> Refused | None:
-        """Why a token is refused before anything is done for its client, if it is."""
+        """Why a token is refused without verification, if it is."""
         if not token or not self._known:
             return None
         known = self._known.get(_digest(token))

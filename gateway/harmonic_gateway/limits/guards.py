@@ -1,4 +1,4 @@
-"""What one connection or address may do at once: the guards before the allowances."""
+"""Flood guards of single connections, addresses and users, which come before the allowances."""
 
 from collections import OrderedDict
 
@@ -7,9 +7,9 @@ from harmonic_runtime.observability.series import Counter
 
 
 class FloodGuard:
-    """A leaky bucket: so many a second on average, and a burst (the generic cell rate algorithm).
+    """A leaky bucket: a rate per second, and a burst (the generic cell rate algorithm).
 
-    See ITU-T I.371: ``due`` is the theoretical arrival time of the next one.
+    See ITU-T I.371: ``due`` is the theoretical arrival time of the next event.
     """
 
     __slots__ = ("_burst", "_burst_s", "_due", "_interval_s")
@@ -22,13 +22,13 @@ class FloodGuard:
 
     @property
     def allowance(self) -> Allowance:
-        """The burst, and the time in which it is earned."""
+        """The burst, and the time in which it refills."""
         return Allowance(self._burst, int(self._burst_s * 1000))
 
     def take(self, now_s: float, *, counts: int = 1) -> float:
-        """0 if one may pass now, else the seconds until it may.
+        """Let one event pass: return 0, or the seconds until it may.
 
-        One that ``counts`` for more than a burst is let pass after a burst's time.
+        An event that ``counts`` for more than a burst may pass once the burst has refilled.
         """
         due_s = self._due_after(now_s, counts)
         wait_s = due_s - now_s - self._burst_s
@@ -38,15 +38,15 @@ class FloodGuard:
         return 0.0
 
     def look(self, now_s: float, *, counts: int = 1) -> float:
-        """What :meth:`take` would return now; takes nothing."""
+        """What :meth:`take` would return now, without counting an event."""
         return max(self._due_after(now_s, counts) - now_s - self._burst_s, 0.0)
 
     def busy_s(self, now_s: float) -> float:
-        """For how long what has passed still counts."""
+        """Seconds until the events passed so far no longer count."""
         return max(self._due - now_s, 0.0)
 
     def go_on(self, now_s: float, busy_s: float) -> None:
-        """Have what passed at another gateway count for so long."""
+        """Count the events that passed at another gateway, for ``busy_s`` seconds."""
         self._due = now_s + min(busy_s, self._burst_s)
 
     def _due_after(self, now_s: float, counts: int) -> float:
@@ -54,7 +54,7 @@ class FloodGuard:
 
 
 class Guards:
-    """A flood guard for each address or user, for the latest of them."""
+    """A flood guard for each address or user; only the latest are kept."""
 
     def __init__(self, per_second: float, burst: int, refused: Counter) -> None:
         self._per_second = per_second
@@ -63,11 +63,11 @@ class Guards:
         self._refused = refused
 
     def __bool__(self) -> bool:
-        """Whether there is anybody who has taken something."""
+        """Whether any event was counted."""
         return bool(self._guards)
 
     def take(self, whose: str, now_s: float) -> float:
-        """0 if one may pass now, else the seconds until it may."""
+        """Let one event pass: return 0, or the seconds until it may."""
         guard = self._guards.get(whose) or FloodGuard(self._per_second, self._burst)
         remember(self._guards, whose, guard)
         wait_s = guard.take(now_s)
@@ -76,7 +76,7 @@ class Guards:
         return wait_s
 
     def look(self, whose: str, now_s: float) -> float:
-        """What :meth:`take` would return now; takes nothing."""
+        """What :meth:`take` would return now, without counting an event."""
         guard = self._guards.get(whose)
         wait_s = guard.look(now_s) if guard is not None else 0.0
         if wait_s:

@@ -1,11 +1,11 @@
-"""What a gateway grants of one user's allowance by itself: the leases that it holds. Pure.
+"""The leases by which one gateway grants a part of one user's allowance by itself. Pure.
 
-A lease is a message in a subject of its own, which one gateway stores and renews by
-compare-and-set, and which the broker removes ``KEPT_S`` after it was stored. Its gateway grants at
-most ``slots`` requests in any window from it, for ``VALID_S`` after it *asked* for it. What it
-granted last is out of the window when the broker removes the message, and nobody else can store
-one before that. So all who hold leases never grant more than the leases' slots in any window,
-whichever gateways die, and whatever answers are lost. Clocks need not agree: each measures its own.
+A lease is a message on its own subject. One gateway stores and renews it by compare-and-set, and
+the broker removes it ``KEPT_S`` after it was stored. From a lease, its gateway grants at most
+``slots`` requests in any window, for ``VALID_S`` after it *asked* for the lease. Its last grant has
+left the window when the broker removes the message, and no other gateway can store the lease
+earlier. So all holders together never grant more than the leases' slots in any window, even if
+gateways fail or answers are lost. Clocks need not agree: each gateway reads only its own.
 """
 
 from collections import deque
@@ -15,46 +15,46 @@ from typing import NamedTuple, TypeAlias
 
 from harmonic_protocol.leasing import VALID_S, Division
 
-#: An allowance's window. The broker keeps a lease for so much longer than it is valid.
+#: An allowance's window. The broker keeps a lease this much longer than it is valid.
 WINDOW_S = 60
 KEPT_S = VALID_S + WINDOW_S
-#: A lease that is granted from is renewed once it is that old.
+#: A lease in use is renewed at this age.
 RENEWED_AFTER_S = VALID_S / 2
-#: For how long a lease is not asked for that another gateway holds, or that may have been stored.
+#: How long a lease is not asked for after a refusal, or after an append without an answer.
 TAKEN_S = 60
 
 
 class LeaseAppend(NamedTuple):
-    """Store the lease of this number: its last message has that sequence, 0 if there is none."""
+    """Store the lease of this number if its last message has this sequence; 0 means no message."""
 
     number: int
     expected_sequence: int
 
 
 class Granted(NamedTuple):
-    """A request is granted; a lease may be to be renewed, for which nobody waits."""
+    """A request is granted; ``renewal`` is to be stored, if set, but the request does not wait."""
 
     renewal: LeaseAppend | None
 
 
 class NotLeased(Enum):
-    """What a request has to do that no lease grants."""
+    """What to do with a request that no lease grants."""
 
-    #: Ask again when the append under way has its outcome.
+    #: Ask again after the pending append.
     WAIT = auto()
-    #: Be granted one by one, by the other half of the allowance.
+    #: Ask the stream, which holds the other half of the allowance.
     GO_SINGLY = auto()
 
 
-#: An append is to be made, and the request asks again when its outcome is there.
+#: The outcome of a request. For a ``LeaseAppend``, make the append and ask again after it.
 Decision: TypeAlias = Granted | LeaseAppend | NotLeased
 
 
 @dataclass(slots=True)
 class _Lease:
-    """A lease that is held, as asked for at ``asked_s``.
+    """A lease that this gateway holds, valid from ``asked_s``.
 
-    Without a ``sequence``, what became of its renewal is unknown.
+    Without a ``sequence``, the outcome of its renewal is unknown.
     """
 
     sequence: int | None
@@ -72,10 +72,10 @@ class _Lease:
 
 
 class Leases:
-    """The leases of one user's allowance that one gateway holds, or asks for.
+    """The leases of one user's allowance that this gateway holds, or asks for.
 
-    ``first`` is where it begins to look for one: gateways that begin at different numbers seldom
-    ask for the same lease. All times are of one clock that only this gateway reads.
+    ``first`` is the number of the lease that it tries first: gateways with different numbers seldom
+    ask for the same lease. All times are of this gateway's monotonic clock.
     """
 
     __slots__ = ("_asked_s", "_division", "_held", "_order", "_taken_until_s")
@@ -84,12 +84,12 @@ class Leases:
         self._division = division
         self._order = tuple((first + n) % division.leases + 1 for n in range(division.leases))
         self._held: dict[int, _Lease] = {}
-        #: Since when an append of a lease is under way, by its number.
+        #: When each pending append was asked for, by the lease's number.
         self._asked_s: dict[int, float] = {}
         self._taken_until_s: dict[int, float] = {}
 
     def ask(self, now_s: float) -> Decision:
-        """Grant a request, or say what has to be done before."""
+        """Grant a request, or return what has to be done first."""
         self._forget(now_s)
         for number, lease in self._held.items():
             if lease.is_valid(now_s) and lease.used(now_s) < self._division.slots:
@@ -100,26 +100,26 @@ class Leases:
         return self._claim(now_s) or NotLeased.GO_SINGLY
 
     def stored(self, number: int, sequence: int) -> None:
-        """An append succeeded: the lease is valid from when that was asked for."""
+        """Note a successful append: the lease is valid from when the append was asked for."""
         asked_s = self._asked_s.pop(number)
         lease = self._held.setdefault(number, _Lease(sequence, asked_s))
         lease.sequence, lease.asked_s = sequence, asked_s
 
     def refused(self, number: int, now_s: float) -> None:
-        """An append was refused: the lease is another gateway's, or ours of unknown sequence."""
+        """Note a refused append: the lease is another gateway's, or ours of unknown sequence."""
         del self._asked_s[number]
         self._held.pop(number, None)
         self._taken_until_s[number] = now_s + TAKEN_S
 
     def unknown(self, number: int, now_s: float) -> None:
-        """Whether an append was stored is unknown: the lease is valid as it was before."""
+        """Note an append of unknown outcome: the lease is valid as it was before."""
         del self._asked_s[number]
         self._taken_until_s[number] = now_s + TAKEN_S
         if number in self._held:
             self._held[number].sequence = None
 
     def free_at_s(self, now_s: float) -> float | None:
-        """When one of the leases that are held, and full, has a free slot again."""
+        """When one of the full leases has a free slot again; ``None`` if none is full."""
         times = [
             lease.granted_s[0] + WINDOW_S
             for lease in self._held.values()
@@ -132,17 +132,17 @@ class Leases:
         return sum(lease.used(now_s) for lease in self._held.values())
 
     def is_over(self, now_s: float) -> bool:
-        """Whether nothing is held, and nothing asked for."""
+        """Whether no lease is held or asked for."""
         self._forget(now_s)
         return not self._held and not self._asked_s
 
     def _is_claimed(self, number: int, now_s: float) -> bool:
-        """Whether the append under way would grant what no lease grants now."""
+        """Whether the lease's pending append would give slots that no held lease has now."""
         lease = self._held.get(number)
         return lease is None or not lease.is_valid(now_s)
 
     def _forget(self, now_s: float) -> None:
-        """Drop the leases that the broker has removed by now, and those that cannot be renewed."""
+        """Drop leases that the broker has removed, and expired ones that cannot be renewed."""
         for number, lease in tuple(self._held.items()):
             kept_s = VALID_S if lease.sequence is None else KEPT_S
             if now_s >= lease.asked_s + kept_s and number not in self._asked_s:
@@ -155,7 +155,7 @@ class Leases:
         return self._append(number, lease.sequence, now_s)
 
     def _claim(self, now_s: float) -> LeaseAppend | None:
-        """Ask for a lease that was held and is not valid any more, or else for another one."""
+        """Ask for an expired lease of our own, or else for another lease."""
         for number, lease in self._held.items():
             lapsed = lease.sequence is not None and not lease.is_valid(now_s)
             if lapsed and lease.used(now_s) < self._division.slots:

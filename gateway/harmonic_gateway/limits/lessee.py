@@ -1,4 +1,4 @@
-"""Stores and renews the leases of all users at the broker, as :mod:`~.leases` says."""
+"""Stores and renews the leases of all users at the broker: the driver of :mod:`~.leases`."""
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from harmonic_runtime.process.clock import Clock
 
 #: How long the broker may take to store a lease.
 APPEND_TIMEOUT_S = 1.0
-#: Users of whom leases are held. Beyond, the one who was given a lease longest ago goes first.
+#: Users with leases here. Above the bound, the user whose last append is oldest is dropped first.
 MAX_LESSEES = 100_000
 
 
@@ -32,21 +32,21 @@ class LeaseAnswer(Enum):
     """Whether a request is granted from a lease."""
 
     GRANTED = auto()
-    #: No lease has a free slot: the request is to be granted one by one.
+    #: No lease has a free slot: ask the stream.
     SINGLY = auto()
-    #: The broker did not say: nobody but this gateway can grant it.
+    #: The broker did not answer: this gateway counts alone.
     ALONE = auto()
 
 
 class _Terms(NamedTuple):
-    """How an allowance is divided, from a time on."""
+    """The division of an allowance, and since when it holds, by the monotonic clock."""
 
     division: Division
     since_s: float
 
 
 class _User:
-    """A user's leases here, and the requests that wait for one that is asked for."""
+    """A user's leases here, and the requests that wait for a pending claim."""
 
     __slots__ = ("division", "key", "leases", "waiting")
 
@@ -58,7 +58,7 @@ class _User:
 
 
 class Lessee:
-    """Holds leases of users' allowances, and grants from them. Others of a user's requests wait."""
+    """Holds leases of users' allowances, and grants requests from them, in order for each user."""
 
     def __init__(self, streams: Streams, gateway_id: str, clock: Clock, metrics: Metrics) -> None:
         self._streams = streams
@@ -71,10 +71,10 @@ class Lessee:
         self._appends = {name: outcomes.of(name) for name in ("stored", "refused", "unknown")}
 
     def divide(self, rate: RateClass, division: Division) -> None:
-        """Lease an allowance's parts as it is divided now.
+        """Set the division of an allowance into leases.
 
-        The broker forgets grants when an allowance is divided anew: nothing is leased until they
-        are out of the window.
+        The broker drops its record of grants when the division changes. So nothing is leased until
+        those grants have left the window.
         """
         known = self._terms.get(rate)
         if known is None:
@@ -85,13 +85,13 @@ class Lessee:
     def begin(
         self, user_id: str, rate: RateClass, on_answer: Callable[[LeaseAnswer], None]
     ) -> None:
-        """Grant a request from a lease; ``on_answer`` is called at once, or when one is there."""
+        """Grant a request from a lease; ``on_answer`` is called at once, or after a claim."""
         now_s = self._clock.monotonic()
         user = self._user((user_id, rate), now_s)
         if user is None:
             on_answer(LeaseAnswer.SINGLY)
         elif user.waiting:
-            # In the order of their coming.
+            # In order of arrival.
             user.waiting.append(on_answer)
         else:
             user.waiting.append(on_answer)
@@ -110,7 +110,7 @@ class Lessee:
         return at_s - now_s if at_s is not None else None
 
     def _user(self, key: Key, now_s: float) -> _User | None:
-        """A user's leases, if its allowance is divided."""
+        """A user's leases; ``None`` if its allowance is not leased, or not yet."""
         user = self._users.get(key)
         terms = self._terms.get(key[1])
         if user is not None and (user.waiting or (terms and user.division == terms.division)):
@@ -123,7 +123,7 @@ class Lessee:
         return user
 
     def _make_room(self, now_s: float) -> None:
-        """Drop the oldest two of whom nothing is held any more; where there are too many, any."""
+        """Drop the oldest two users without leases; above the bound, also those with leases."""
         for key in tuple(islice(self._users, 2)):
             user = self._users[key]
             is_over = user.leases.is_over(now_s) or len(self._users) >= MAX_LESSEES
@@ -131,7 +131,7 @@ class Lessee:
                 del self._users[key]
 
     def _go_on(self, user: _User, now_s: float) -> None:
-        """Answer those of a user's requests that can be answered now."""
+        """Answer the requests of a user that can be answered now."""
         while user.waiting:
             decision = user.leases.ask(now_s)
             match decision:
@@ -151,7 +151,7 @@ class Lessee:
                     assert_never(unreachable)
 
     def _append(self, user: _User, append: LeaseAppend, *, is_claim: bool) -> None:
-        """Store a lease: a request waits for a claim, and none for a renewal."""
+        """Store a lease. Requests wait for a claim, but not for a renewal."""
         user_id, rate = user.key
         if self._users.get(user.key) is user:
             self._users.move_to_end(user.key)
@@ -186,7 +186,7 @@ class Lessee:
             self._appends["unknown"].inc()
             user.leases.unknown(append.number, now_s)
             if is_claim:
-                # The broker would keep each of them waiting as long.
+                # Otherwise each of them would wait as long for the broker.
                 waiting, user.waiting = user.waiting, deque()
                 for on_answer in waiting:
                     on_answer(LeaseAnswer.ALONE)

@@ -1,22 +1,22 @@
-"""How fast a client is read: by what its messages cost, and by how many are refused. Pure.
+"""The pace at which a client is read, by the CPU time of its messages and by its refusals. Pure.
 
-Reading, validating and refusing a message costs CPU time, which is measured. A connection may
-cost a share of a core on average, and a user a larger share over all its connections here. A
-client that cost more is read on once its share has paid for it. A client whose messages are refused
-again and again is read more slowly, and closed if it goes on. Time is an argument.
+Reading, validating and refusing a message costs CPU time, which is measured. A connection may use a
+share of a core on average, and a user a larger share over all its connections here. A client that
+used more is read again once its share has paid for it. A client with many refused messages is read
+more slowly, and closed if it continues. Time is an argument.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass
 
-#: CPU seconds that a connection, or a user, may cost at once, for each percent of a core that it
-#: may cost on average.
+#: CPU seconds that a connection, or a user, may use at once, for each percent of a core that it
+#: may use on average.
 BURST_S_PER_PERCENT = 0.05
-#: What a refusal costs besides its message: an answer, an ack, a count, at times a line in the log.
+#: CPU seconds of a refusal besides its message: an answer, an ack, a count, maybe a line of log.
 REFUSAL_COST_S = 150e-6
-#: No pause between two messages is longer: a garbage collection may have been charged.
+#: The longest pause between two messages, since a garbage collection may have been charged.
 MAX_WAIT_S = 1.0
-#: Refusals of a connection that each have a line in the log: at once, and a second on average.
+#: Refusals of a connection with a log line each: at once, and per second on average.
 LOGGED_REFUSALS, LOGGED_REFUSALS_PER_S = 20, 1.0
 #: Users whose budgets are kept: the latest.
 MAX_USERS = 10_000
@@ -24,7 +24,7 @@ MAX_USERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class PaceLimits:
-    """Percents of a core for a connection and for a user; refusals on average, and at once."""
+    """Percent of a core for a connection and for a user; refusals per second, and at once."""
 
     connection_percent: float
     user_percent: float
@@ -33,10 +33,10 @@ class PaceLimits:
 
 
 class Budget:
-    """Earns ``per_second``, saves up to ``burst``, and may be overdrawn.
+    """A budget that earns ``per_second``, saves up to ``burst``, and may be overdrawn.
 
-    What is spent is known only afterwards, so nothing is refused: :meth:`wait_s` tells for how
-    long nothing more should be spent.
+    An amount is known only after it was spent, so spending is never refused. :meth:`wait_s` returns
+    for how long nothing more should be spent.
     """
 
     __slots__ = ("_burst_s", "_even_at_s", "_per_second")
@@ -44,45 +44,45 @@ class Budget:
     def __init__(self, per_second: float, burst: float) -> None:
         self._per_second = per_second
         self._burst_s = burst / per_second
-        #: When all that was spent is earned back.
+        #: When everything spent is earned back.
         self._even_at_s = 0.0
 
     def spend(self, amount: float, now_s: float) -> bool:
-        """Spend, whether there is enough or not; whether the budget is overdrawn now."""
+        """Spend an amount, even if too little is left; return whether the budget is overdrawn."""
         self._even_at_s = max(self._even_at_s, now_s) + amount / self._per_second
         return self._even_at_s - now_s > self._burst_s
 
     def wait_s(self, now_s: float) -> float:
-        """Seconds until the budget is overdrawn no more; 0 if it is not."""
+        """Seconds until the budget is no longer overdrawn; 0 if it is not."""
         return max(self._even_at_s - now_s - self._burst_s, 0.0)
 
     def busy_s(self, now_s: float) -> float:
-        """For how long what was spent is not earned back."""
+        """Seconds until everything spent is earned back."""
         return max(self._even_at_s - now_s, 0.0)
 
     def go_on(self, now_s: float, busy_s: float) -> None:
-        """Count on with what was spent at another gateway."""
+        """Continue with the ``busy_s`` of this budget at another gateway."""
         self._even_at_s = now_s + busy_s
 
     def has_half(self, now_s: float) -> bool:
-        """Whether half of a burst, or more, is saved."""
+        """Whether at least half of the burst is saved."""
         return self._even_at_s - now_s <= self._burst_s / 2
 
 
 def cpu_budget(percent: float) -> Budget:
-    """CPU seconds, of which so many percent of a core are earned."""
+    """A budget of CPU seconds that earns ``percent`` of a core."""
     return Budget(percent / 100, percent * BURST_S_PER_PERCENT)
 
 
 class UserBudgets:
-    """The CPU seconds of each user, for the latest of them."""
+    """The CPU budgets of users; only the latest are kept."""
 
     def __init__(self, limits: PaceLimits) -> None:
         self._limits = limits
         self._budgets: OrderedDict[str, Budget] = OrderedDict()
 
     def of(self, user_id: str) -> Budget:
-        """What all connections of a user spend from."""
+        """The budget that all connections of a user share."""
         budget = self._budgets.get(user_id)
         if budget is None:
             budget = self._budgets[user_id] = cpu_budget(self._limits.user_percent)
@@ -95,7 +95,7 @@ class UserBudgets:
 class Pace:
     """The pace at which one client's session is read.
 
-    ``is_behind`` tells that the next message may have to wait. Then :meth:`wait_s` is asked, once.
+    If ``is_behind``, the next message may have to wait: call :meth:`wait_s` once before it.
     """
 
     __slots__ = ("_budgets", "_limits", "_logged", "_refusals", "_slowed", "is_behind")
@@ -103,7 +103,7 @@ class Pace:
     def __init__(self, limits: PaceLimits) -> None:
         self._limits = limits
         self._budgets: tuple[Budget, ...] = (cpu_budget(limits.connection_percent),)
-        # Most clients are refused nothing.
+        # Most clients have no refusals.
         self._refusals: Budget | None = None
         self._logged: Budget | None = None
         self._slowed = 0
@@ -111,7 +111,7 @@ class Pace:
 
     @property
     def is_spent(self) -> bool:
-        """Whether it was slowed down as often as messages may be refused at once, and no better."""
+        """Whether the client was slowed down too often for its refusals, and is to be closed."""
         return self._slowed > self._limits.refusals_burst
 
     def charge_to(self, budget: Budget) -> None:
@@ -120,13 +120,13 @@ class Pace:
             self._budgets = (*self._budgets, budget)
 
     def took(self, cost_s: float, now_s: float) -> None:
-        """Count a message that took so many CPU seconds."""
+        """Charge the CPU seconds of a message."""
         for budget in self._budgets:
             if budget.spend(cost_s, now_s):
                 self.is_behind = True
 
     def refused(self, now_s: float) -> bool:
-        """Count a refusal; whether it is one of the few that have their own line in the log."""
+        """Count a refusal; return whether it is to have its own line in the log."""
         if self._refusals is None or self._logged is None:
             limits = self._limits
             self._refusals = Budget(limits.refusals_per_s, limits.refusals_burst)
@@ -143,11 +143,11 @@ class Pace:
         return is_logged
 
     def busy_s(self, now_s: float) -> float:
-        """For how long what the client has cost is not earned back."""
+        """Seconds until the connection's budget has earned back what the client used."""
         return self._budgets[0].busy_s(now_s)
 
     def go_on(self, now_s: float, busy_s: float) -> None:
-        """Count on with what the client has cost at another gateway."""
+        """Continue with the ``busy_s`` of this client at another gateway."""
         self._budgets[0].go_on(now_s, busy_s)
         self.is_behind = self._budgets[0].wait_s(now_s) > 0
 

@@ -1,4 +1,4 @@
-"""What operators have switched off: refused on every gateway, until they switch it on again."""
+"""Features that operators have switched off: every gateway refuses them until switched on again."""
 
 from pydantic import ValidationError
 
@@ -19,7 +19,7 @@ SWITCHED_OFF = refused(
 
 
 class Switches:
-    """The switches as they are stored; each is on until an operator says otherwise."""
+    """The stored switches. A switch is on until an operator sets it off."""
 
     def __init__(self, bus: Bus, log: BoundLogger) -> None:
         self._log = log
@@ -34,11 +34,11 @@ class Switches:
         )
 
     def off(self) -> tuple[Switch, ...]:
-        """What is switched off."""
+        """The switches that are off."""
         return tuple(switch for switch in Switch if self._is_off(switch))
 
     def refusal(self, command: type[Command]) -> Refused | None:
-        """Why commands of a kind are not carried out at the moment, if so."""
+        """Why commands of this kind are refused at the moment, if they are."""
         switch = command.spec.switch
         return SWITCHED_OFF if switch is not None and self._is_off(switch) else None
 
@@ -54,7 +54,7 @@ class Switches:
             self._log.error("switch_malformed", switch=name)
             return
         known = self._set.get(name)
-        # What is read may be older than what was heard meanwhile.
+        # A stored message may be older than one that was received meanwhile.
         if known is None or known.at < said.at:
             self._set[name] = said
             self._log.info("switched", switch=name, on=said.on)

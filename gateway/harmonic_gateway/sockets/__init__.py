@@ -1,7 +1,7 @@
-"""Engine.IO and Socket.IO: nobody else in the product knows that these exist.
+"""Engine.IO and Socket.IO: no other package of the product knows these protocols.
 
-``engine`` keeps connections over WebSocket and HTTP polling, ``packets`` reads Socket.IO,
-``frames`` writes it, ``server`` brings namespaces and the application together.
+``engine`` holds sessions over WebSocket and HTTP polling, ``packets`` reads Socket.IO, ``frames``
+writes it, and ``server`` connects namespaces with the application.
 """
 
 from harmonic_gateway.sockets.connection import (

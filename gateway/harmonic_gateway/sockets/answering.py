@@ -1,8 +1,8 @@
-"""The heads of answers to HTTP polling, each kind of which is composed once.
+"""The heads of answers to HTTP polling, composed once for each kind of answer.
 
-aiohttp composes the head of every answer anew, header by header: that costs more than the rest of a
-poll. Answers differ in their length and date alone, so the first of a kind is composed as any
-answer is, and what was written before its body is kept for those after it.
+aiohttp composes the head of every answer anew, header by header, which costs more than the rest of
+a poll. Answers of one kind differ only in length and date. So the head of the first answer is kept
+and used for the others.
 """
 
 from collections import OrderedDict
@@ -15,17 +15,17 @@ from aiohttp.helpers import rfc822_formatted_time
 
 from harmonic_gateway.sockets.polling import PollAnswer
 
-#: Kinds that are kept: the latest. Each listed page and each version of HTTP has some of its own.
+#: Kinds that are kept: the latest. Each listed origin and each version of HTTP has its own.
 MAX_KINDS = 64
 _METHODS = frozenset({hdrs.METH_GET, hdrs.METH_POST})
-#: What answers of one kind do not have in common.
+#: Headers that differ between answers of one kind.
 _OWN = frozenset({hdrs.CONTENT_LENGTH, hdrs.DATE})
-#: Status, encoding, the page that asks, whether the connection stays, and the version of HTTP.
+#: Status, compression, origin, whether the connection is kept alive, and the version of HTTP.
 _Kind: TypeAlias = tuple[int, bool, str | None, bool, HttpVersion]
 
 
 class AnswerComposer:
-    """Makes the answers to polls of one application; it keeps what those of a kind begin with."""
+    """Makes the answers to polls of one application, and keeps the head of each kind."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[_Kind, bytes] = OrderedDict()
@@ -36,7 +36,7 @@ class AnswerComposer:
         return len(self._known)
 
     def response(self, request: web.Request, answer: PollAnswer) -> web.StreamResponse:
-        """An answer as aiohttp sends it."""
+        """An answer as a response of aiohttp."""
         if request.method not in _METHODS:
             return answer.to_response()
         stays = request.keep_alive
@@ -61,7 +61,7 @@ class _Composed(web.Response):
         self._keep = keep
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Compose the head, and have it kept."""
+        """Compose the head and keep it."""
         writer = await super().prepare(request)
         major, minor = request.version
         lines = [
@@ -85,13 +85,13 @@ class _Known(web.StreamResponse):
 
     @property
     def keep_alive(self) -> bool:
-        """Whether the connection stays, which its head says."""
+        """Whether the connection is kept alive, as the head says."""
         return self._stays
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Write all of it at once."""
+        """Write head and body at once."""
         await request.writer.write(self._bytes)
         return request.writer
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """All was written."""
+        """Do nothing: :meth:`prepare` has written everything."""

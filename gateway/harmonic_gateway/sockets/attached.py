@@ -1,7 +1,7 @@
-"""What a WebSocket's transport talks to, from the answer to its handshake to its end.
+"""The protocol of a WebSocket's transport, from the answer to its handshake to its end.
 
-aiohttp answers the handshake in a handler of its own, which costs 20 KiB for as long as it runs. So
-the transport is given to this protocol, and once the session is at its WebSocket the handler ends.
+aiohttp answers the handshake in a handler, which takes 20 KiB for as long as it runs. So this
+protocol takes over the transport, and the handler ends once the session uses the WebSocket.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from harmonic_gateway.sockets.limits import (
 )
 from harmonic_gateway.sockets.lingering import part
 
-#: How a WebSocket is closed that nothing is wrong with (RFC 6455, section 7.4.1).
+#: The close code of a normal end (RFC 6455, section 7.4.1).
 _NORMAL_CODE = 1000
 _CLOSED = WSMessage(WSMsgType.CLOSED, None, None)
 
 
 class Messages(Protocol):
-    """The queue of messages that wait to be received."""
+    """The queue of messages that were read and not received."""
 
     take_text: Callable[[str | None], bool] | None
     on_waiting: Callable[[], None] | None
@@ -36,50 +36,50 @@ class Messages(Protocol):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing waits."""
+        """Whether no message waits."""
 
     async def read(self) -> Any:
-        """The next message; raises what ended the connection."""
+        """Wait for the next message; raise the error that ended the connection."""
 
 
 class MessageReader(Protocol):
-    """Who takes what comes over a WebSocket."""
+    """The receiver of a WebSocket's messages."""
 
     def take_text(self, text: str | None) -> bool:
-        """Take a text where it is read; ``False`` leaves it to be received.
+        """Take a text in the call that reads it; ``False`` leaves it to be received.
 
-        It is called with ``None`` for a message that is left in any case.
+        It is called with ``None`` for a message that has to be received in any case.
         """
 
     def begin(self) -> None:
-        """Take what has come already, and what comes from now on."""
+        """Take the messages that wait, and those that follow."""
 
     def wake(self) -> None:
-        """A message waits to be received, or there will be none any more."""
+        """Note that a message waits, or that no message follows."""
 
     def lost(self) -> None:
-        """The connection is lost."""
+        """Note that the connection is lost."""
 
 
 class OpenWebSockets:
-    """The WebSockets that no handler of aiohttp's waits for."""
+    """The open WebSockets that no handler of aiohttp waits for."""
 
     def __init__(self) -> None:
         self._open: set[Attached] = set()
         self._closed = asyncio.Event()
 
     def add(self, attached: "Attached") -> None:
-        """One more is open."""
+        """Add an open WebSocket."""
         self._open.add(attached)
 
     def remove(self, attached: "Attached") -> None:
-        """It is closed."""
+        """Remove a closed WebSocket."""
         self._open.discard(attached)
         if not self._open:
             self._closed.set()
 
     async def closed(self) -> None:
-        """Wait until none is open."""
+        """Wait until all are closed."""
         while self._open:
             self._closed.clear()
             await self._closed.wait()
@@ -88,8 +88,8 @@ class OpenWebSockets:
 class Attached(asyncio.Protocol):
     """The protocol of one WebSocket.
 
-    Until it is ``detached`` from aiohttp's handler, that is told of the connection's end, and
-    whoever handles the request receives messages.
+    Until it is detached, aiohttp's handler is told of the connection's end, and the code that
+    handles the request receives the messages.
     """
 
     __slots__ = (
@@ -116,12 +116,12 @@ class Attached(asyncio.Protocol):
         self._unpaid_s = 0.0
 
     def attach(self, parser: Any, messages: Messages) -> None:
-        """Read from now on: ``parser`` is aiohttp's, and feeds ``messages``."""
+        """Begin to read: ``parser`` is aiohttp's, and feeds ``messages``."""
         self._parser, self._messages = parser, messages
         self._transport.set_protocol(self)
 
     def detach(self, reader: MessageReader, open_: OpenWebSockets) -> None:
-        """Have ``reader`` take what comes, and let aiohttp's handler end without the connection."""
+        """Give messages to ``reader``; let aiohttp's handler end without closing the connection."""
         handler, self._handler = self._handler, None
         if handler is None or handler.transport is None or self._messages is None:
             reader.lost()
@@ -132,15 +132,15 @@ class Attached(asyncio.Protocol):
         self._messages.take_text, self._messages.on_waiting = reader.take_text, reader.wake
         reader.begin()
 
-    # What the reader needs.
+    # For the reader.
 
     @property
     def is_all_received(self) -> bool:
-        """Whether no message that was read is still to be received."""
+        """Whether all messages that were read have been received."""
         return self._messages is None or self._messages.is_empty
 
     async def receive(self) -> WSMessage:
-        """The next message: one of type ``ERROR`` or ``CLOSED`` at the end."""
+        """The next message; at the end, one of type ``ERROR`` or ``CLOSED``."""
         if self._messages is None:
             return _CLOSED
         try:
@@ -157,15 +157,15 @@ class Attached(asyncio.Protocol):
             self._transport.write(pong_frame(data))
 
     def take_cost_s(self) -> float:
-        """CPU seconds that it took to read what came since this was asked the last time."""
+        """CPU seconds spent on reading since the last call."""
         cost_s, self._unpaid_s = self._unpaid_s, 0.0
         return cost_s
 
     def finish(self, last: WSMessage | None) -> None:
-        """Close the connection after the ``last`` message that counts, if there was one."""
+        """Close the connection after its ``last`` message, if there was one."""
         transport, self._reader = self._transport, None
         if transport.is_closing() or transport.get_protocol() is not self:
-            # Somebody has parted with the client already.
+            # The connection is being closed already.
             return
         fault = None if last is None else last.data
         code = fault.code if isinstance(fault, WebSocketError) else _NORMAL_CODE
@@ -175,46 +175,46 @@ class Attached(asyncio.Protocol):
         else:
             part(transport)
 
-    # What aiohttp's queue and the outbox need.
+    # For aiohttp's queue and the outbox.
 
     def pause_reading(self) -> None:
-        """Read nothing more: too much waits to be received."""
+        """Stop reading: too many bytes wait to be received."""
         self._reading_paused = True
         if not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Read again."""
         self._reading_paused = False
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
     async def drain(self) -> None:
-        """Wait until the client has read; raise ``ConnectionResetError`` if it is gone."""
+        """Wait until the write buffer has room; raise ``ConnectionResetError`` after the end."""
         if self._drained is not None:
             await asyncio.shield(self._drained)
 
-    # What the transport tells.
+    # Callbacks of the transport.
 
     def pause_writing(self) -> None:
-        """The client does not keep up."""
+        """Note that the write buffer is full."""
         self._drained = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """Note that the write buffer has room again."""
         drained, self._drained = self._drained, None
         if drained is not None and not drained.done():
             drained.set_result(None)
 
     def data_received(self, data: bytes) -> None:
-        """Something came."""
+        """Parse received data."""
         if len(data) <= UNMEASURED_BYTES:
             self._unpaid_s += len(data) * UNMEASURED_BYTE_COST_S
             self._parser.feed_data(data)
         else:
             self._measured(data)
         if self._unpaid_s > MAX_UNPAID_S:
-            # Frames without end, of which none completes a message.
+            # An endless message: too many frames without a final one.
             self._transport.abort()
 
     def _measured(self, data: bytes) -> None:
@@ -228,25 +228,25 @@ class Attached(asyncio.Protocol):
         self._unpaid_s += RECEIVING_COST_S + time.thread_time() - began_s
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is over."""
+        """Note the end of the connection."""
         handler, self._handler = self._handler, None
         reader, self._reader = self._reader, None
         if self._open is not None:
             self._open.remove(self)
         if self._drained is not None and not self._drained.done():
             self._drained.set_exception(ConnectionResetError("the client is gone"))
-            # Nobody may wait for it.
+            # Mark the error as retrieved: there may be no waiter.
             self._drained.exception()
         if handler is not None:
             handler.connection_lost(exc)
         elif reader is not None:
             reader.lost()
-        # They hold one another.
+        # Break the reference cycle.
         self._messages = self._parser = None
 
 
 def _let_go(handler: web.RequestHandler) -> None:
-    """Have aiohttp's handler end when the request's does, and leave the connection as it is."""
+    """Let aiohttp's handler end with the request's handler and leave the connection open."""
     manager = handler._manager  # noqa: SLF001 -- there is no other way, see the canaries
     if manager is not None:
         manager.connection_lost(handler)

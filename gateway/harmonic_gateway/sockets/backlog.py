@@ -1,4 +1,4 @@
-"""Packets that cannot be written to a client yet: in order, and without superseded ones."""
+"""Packets that cannot be written to a client yet, in order and without superseded ones."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from harmonic_gateway.sockets.frames import Encoded
 
 
 class Backlog:
-    """Packets that wait. ``moved_at_s`` is when the client last took one of them.
+    """Waiting packets. ``moved_at_s`` is when the client last took one of them.
 
-    Packets that are ``owed`` bring a client up to date: none of them, nor of those before them,
-    is left out, and none counts towards the bound.
+    Packets that are ``owed`` replay missed events. None of them, nor of the packets before them,
+    is removed, and none counts towards the bound.
     """
 
     __slots__ = ("_entries", "_owed", "_owed_bytes", "bytes", "moved_at_s", "tidied_bytes")
@@ -20,7 +20,7 @@ class Backlog:
         self._owed = 0
         self._owed_bytes = 0
         self.bytes = 0
-        #: How many of the bytes are known not to be superseded.
+        #: Bytes that remained after the last :meth:`tidy`.
         self.tidied_bytes = 0
         self.moved_at_s = now_s
 
@@ -32,7 +32,7 @@ class Backlog:
 
     @property
     def is_owing(self) -> bool:
-        """Whether anything waits that is owed."""
+        """Whether an owed packet waits."""
         return self._owed > 0
 
     @property
@@ -49,11 +49,11 @@ class Backlog:
             self._owed_bytes = self.bytes
 
     def first(self) -> Encoded | None:
-        """The packet to be sent next."""
+        """The next packet, if there is one."""
         return self._entries[0] if self._entries else None
 
     def take(self) -> Encoded:
-        """Remove and return the packet to be sent next."""
+        """Remove and return the next packet."""
         encoded = self._entries.popleft()
         size = len(encoded.raw)
         self.bytes -= size
@@ -64,12 +64,12 @@ class Backlog:
         return encoded
 
     def tidy(self, now_s: float) -> tuple[int, int]:
-        """Remove live signals, events whose moment is over, and superseded ones.
+        """Remove live signals, expired events, and superseded events.
 
-        An event is superseded by a later one that waits, too.
+        A later waiting event supersedes an earlier one.
 
-        Return how many events and how many signals were removed. The later event carries the
-        later offset, so a client that has it has missed nothing.
+        Return how many events and how many signals were removed. The later event has the later
+        offset, so a client that receives it has missed nothing.
         """
         superseded = signals = 0
         newer: set[str] = set()

@@ -1,28 +1,28 @@
-"""Text that is compressed once, whoever gets it: over WebSockets and in answers to polls.
+"""Text that is compressed once for all recipients, over WebSockets and in answers to polls.
 
-Deflated data is a row of blocks. What all recipients have in common is compressed to blocks of
-its own; the few bytes around it, which differ, are stored as they are.
+Deflated data is a sequence of blocks. The part that all recipients share is compressed to its own
+blocks. The few bytes around it, which differ, are stored without compression.
 """
 
 import zlib
 
-#: Where compressing begins to pay, by ``tests/load/compression.py``: from here on a text shrinks
-#: to a quarter or less and saves several network packets; what is sent often is far smaller.
+#: The size from which compression pays, by ``tests/load/compression.py``: a larger text shrinks to
+#: a quarter or less, which saves several network packets. Frequent messages are far smaller.
 COMPRESSED_ABOVE_BYTES = 4096
-#: Three times as fast as zlib's default, for a tenth more bytes.
+#: zlib's level: three times as fast as the default, for a tenth more bytes.
 _LEVEL = 1
 _GZIP = 16 + zlib.MAX_WBITS
 #: Magic, deflate, no flags, no time, no hints, any system (RFC 1952, section 2.3).
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-#: A last block with nothing in it.
+#: An empty last block.
 _LAST_BLOCK = b"\x03\x00"
-#: The head of an empty stored block, whose remaining bytes every receiver adds itself
-#: (RFC 7692, section 7.2.1).
+#: The head of an empty stored block. Every receiver adds the remaining bytes (RFC 7692, section
+#: 7.2.1).
 _MESSAGE_END = b"\x00"
 
 
 class Body:
-    """The part of a large text that all recipients have in common."""
+    """The part of a large text that all recipients share."""
 
     __slots__ = ("_deflated", "data")
 
@@ -32,7 +32,7 @@ class Body:
 
     @property
     def deflated(self) -> bytes:
-        """Whole blocks that refer to nothing before them."""
+        """Whole blocks without references to earlier data."""
         if self._deflated is None:
             deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
             self._deflated = deflate.compress(self.data) + deflate.flush(zlib.Z_FULL_FLUSH)
@@ -40,7 +40,7 @@ class Body:
 
 
 class LargeText:
-    """A large text, compressed for the transports on demand."""
+    """A large text, compressed for each transport on demand."""
 
     __slots__ = ("_body", "_head", "_tail")
 
@@ -50,11 +50,11 @@ class LargeText:
         self._tail = tail
 
     def message(self) -> bytes:
-        """The payload of a WebSocket's compressed message."""
+        """The payload of a compressed WebSocket message."""
         return self._blocks() + _MESSAGE_END
 
     def gzipped(self) -> bytes:
-        """A file in gzip's format."""
+        """The text in gzip's format."""
         parts = (self._head, self._body.data, self._tail)
         checksum = size = 0
         for part in parts:
@@ -68,7 +68,7 @@ class LargeText:
 
 
 def gzip(data: bytes) -> bytes:
-    """A file in gzip's format, for one recipient."""
+    """Data in gzip's format, for one recipient."""
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     return compressor.compress(data) + compressor.flush()
 

@@ -1,4 +1,4 @@
-"""One client on one namespace, as the application sees it; and what it sees of the application."""
+"""One client on one namespace, and the interface of the application that serves it."""
 
 import asyncio
 import json
@@ -16,14 +16,14 @@ from harmonic_gateway.sockets.limits import Guard
 from harmonic_gateway.sockets.stages import Stage
 from harmonic_protocol.value import value
 
-#: Asked for every frame and member: to look a member of an enumeration up takes as long as a call.
+#: Needed for every frame and member: looking up a member of an enumeration costs as much as a call.
 _CONNECTED = Stage.CONNECTED
 _GONE = frozenset({Stage.ABSENT, Stage.ABANDONED, Stage.MOVING})
 
 
 @value
 class Handshake:
-    """The HTTP request that a client began with."""
+    """The HTTP request that began a session."""
 
     headers: Mapping[str, str]
     query: Mapping[str, str]
@@ -33,8 +33,8 @@ class Handshake:
 class Received:
     """An event of a client.
 
-    ``args`` is ``None`` where there is no telling: too large, or nested too deeply, to be read; or
-    too ``wide``, with more values than any event has.
+    ``args`` is ``None`` if they were not read: they are too large, nested too deeply, or too
+    ``wide``, with more values than any declared event.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Received:
 
 
 class ConnectRefused(Exception):
-    """A client is not let in: the text and the data of its CONNECT_ERROR."""
+    """A client is refused, with the text and the data of its CONNECT_ERROR."""
 
     def __init__(self, message: str, data: object) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ class ConnectRefused(Exception):
         self._encoded: dict[str, Encoded] = {}
 
     def encoded(self, namespace: str) -> Encoded:
-        """The packet that a client of a namespace is sent: the same for all that are refused so."""
+        """The packet for clients of a namespace, encoded once for all that get this refusal."""
         known = self._encoded.get(namespace)
         if known is None:
             answer = {"message": self.message, **({} if self.data is None else {"data": self.data})}
@@ -63,15 +63,15 @@ class ConnectRefused(Exception):
 
 
 def control(kind: int, namespace: str, data: object) -> Encoded:
-    """A packet about a connection itself."""
+    """A CONNECT or CONNECT_ERROR packet."""
     place = "" if namespace == "/" else f"{namespace},"
     return Encoded.of([f"{MESSAGE}{kind}{place}{to_json(data).decode()}"])
 
 
 class ConnectUnavailable(Exception):
-    """Whether a client may come in cannot be told now: it is closed, and tries again.
+    """Whether to accept a client cannot be decided now: it is closed, and tries again.
 
-    With ``too_often``, nothing has failed here: the client is put off, since it comes too often.
+    With ``too_often``, nothing has failed: the client connects too often and is delayed.
     """
 
     def __init__(self, *, too_often: bool = False) -> None:
@@ -80,10 +80,10 @@ class ConnectUnavailable(Exception):
 
 
 class Connection:
-    """A client on a namespace. ``session`` is the application's own.
+    """A client on a namespace. ``session`` belongs to the application.
 
-    With a ``pid``, the client can come back with it over another connection; then it is sent
-    offsets, followed by ``elsewhere``.
+    A client with a ``pid`` can resume over another connection. It is sent offsets, each followed
+    by ``elsewhere``.
     """
 
     __slots__ = (
@@ -113,16 +113,16 @@ class Connection:
 
     @property
     def handshake(self) -> Handshake:
-        """The request that the client began with."""
+        """The request that began the session."""
         return Handshake(self._socket.begun.headers, self._socket.begun.query)
 
     @property
     def transport(self) -> str:
-        """How the client is connected, or was last: a value of ``TRANSPORTS``."""
+        """The current or last transport of the client: a value of ``TRANSPORTS``."""
         return self._socket.transport
 
     def end_reason(self, ended: Ended) -> EndReason:
-        """Why a connection that ``ended`` did so."""
+        """The reason of this connection's end, which was of the kind ``ended``."""
         return end_reason(self._socket.why, ended)
 
     @property
@@ -131,52 +131,52 @@ class Connection:
         return self.is_closed()
 
     def is_closed(self) -> bool:
-        """Whether the client is gone by now: for after an await, where type checkers doubt it."""
+        """As :attr:`closed`, after an await: type checkers take a property for unchanged."""
         return self.stage in _GONE
 
     @property
     def is_owed(self) -> bool:
-        """Whether anything still waits that was sent to bring the client up to date."""
+        """Whether missed events that were sent to the client still wait."""
         return self._outbox.is_owing
 
     @property
     def round_trip_ms(self) -> float | None:
-        """How long the latest heartbeat took to be answered, if any was."""
+        """Milliseconds from the latest answered ping to its answer, if there was one."""
         return self._socket.heartbeat.round_trip_ms
 
     @property
     def in_doubt(self) -> bool:
-        """Whether a ping has not been answered yet."""
+        """Whether a ping is unanswered."""
         return self._socket.heartbeat.in_doubt
 
     def ping_now(self) -> None:
-        """Ping the client, unless a ping waits for its answer already.
+        """Ping the client, unless a ping is unanswered.
 
-        A client that does not answer is gone a ping timeout later.
+        A client that does not answer is closed after the ping timeout.
         """
         if not self.is_closed():
             self._socket.heartbeat.ping_now()
 
     def count(self, events: int) -> float:
-        """Count what the client sent as so many events, over all namespaces of its session.
+        """Count a message as so many ``events``, over all namespaces of the session.
 
-        0 if it may be taken now, else the seconds until it may.
+        Return 0 if the message may be taken now, or the seconds until it may.
         """
         return self._guard.take(asyncio.get_running_loop().time(), counts=events)
 
     def charge_to(self, budget: object) -> None:
-        """From now on, charge what the client's messages cost to this budget as well."""
+        """From now on, charge the cost of the client's messages to this budget as well."""
         self._socket.pace.charge_to(budget)
 
     def count_refusal(self) -> bool:
-        """Count a refused message; whether it is to have a line of its own in the log."""
+        """Count a refused message; return whether it is to have its own line in the log."""
         return self._socket.pace.refused(asyncio.get_running_loop().time())
 
     def write(self, encoded: Encoded) -> None:
-        """Send what is encoded for this namespace, if the client is connected to it."""
+        """Send a packet that is encoded for this namespace, if the client is connected to it."""
         if self.stage is not _CONNECTED:
             return
-        # For every frame and member: nearly all keep up, and are written to without another call.
+        # Runs for every frame and member. Nearly all clients keep up: write to them directly.
         transport = self._outbox.direct
         if (
             transport is None
@@ -193,9 +193,9 @@ class Connection:
         self.write(frame.encoded(self.namespace, self.elsewhere))
 
     def send_all(self, frames: Iterable[Frame], elsewhere: str | None = None) -> None:
-        """Send what brings the client up to date: all of it, even if it falls behind.
+        """Send missed events: all of them, even if the client falls behind.
 
-        How much this may be is the caller's to bound. ``elsewhere`` follows their offsets.
+        The caller has to bound their size. ``elsewhere`` follows their offsets.
         """
         if self.stage is Stage.CONNECTED:
             with self._outbox.together():
@@ -203,7 +203,7 @@ class Connection:
                     self._outbox.send(frame.encoded(self.namespace, elsewhere), owed=True)
 
     def acknowledge(self, ack_id: int, answer: object) -> None:
-        """Answer an event whose sender asked for an answer."""
+        """Acknowledge an event of the client."""
         text = json.dumps([answer], separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         place = "" if self.namespace == "/" else f"{self.namespace},"
         self.write(Encoded.of([f"{MESSAGE}{ACK}{place}{ack_id}{text}"]))
@@ -211,9 +211,9 @@ class Connection:
     def close(self, ended: Ended = Ended.BROKEN) -> None:
         """Close the client's transport, after all that was sent before.
 
-        The application is told at once that this connection ``ended``; the other connections of
-        the same transport end with it, as broken. Unlike after a DISCONNECT packet, an official
-        client connects anew by itself.
+        The application is told at once that this connection ``ended``. The other connections of the
+        same transport end as broken. Official clients then reconnect by themselves, which they do
+        not after a DISCONNECT packet.
         """
         if self.stage is Stage.MOVING:
             return
@@ -223,61 +223,61 @@ class Connection:
 
 
 class Application(Protocol):
-    """What the sockets are for."""
+    """The application that the sockets serve."""
 
     def refuse_handshake(self) -> str | None:
-        """Why no new client is taken at the moment, if none is: it will try again."""
+        """Why no new client is accepted at the moment, if none is. The client will try again."""
 
     def refused_at_once(
         self, handshake: Handshake, transport: str, auth: object
     ) -> ConnectRefused | None:
-        """Why a client is refused without anything being done for it, if it is."""
+        """Why a client is refused before any work is done for it, if it is."""
 
     async def connect(self, connection: Connection, auth: object) -> None:
-        """Let a client in, or raise :class:`ConnectRefused` or :class:`ConnectUnavailable`."""
+        """Accept a client, or raise :class:`ConnectRefused` or :class:`ConnectUnavailable`."""
 
     def abandoned(self, connection: Connection) -> None:
         """The client disconnected after it was accepted and before CONNECT was sent."""
 
     def connected(self, connection: Connection) -> None:
-        """The client knows that it is in."""
+        """CONNECT was sent to the client."""
 
     def receive(self, connection: Connection, event: Received) -> None:
-        """The client says something; must not block."""
+        """Handle an event of the client; must not block."""
 
     def disconnected(self, connection: Connection, ended: Ended) -> None:
-        """The client is gone. Called once for each that was connected."""
+        """The connection has ended. Called once for each client that was connected."""
 
     def exhausted(self, connection: Connection) -> None:
-        """So many messages of the client were refused that it is closed after this call."""
+        """Too many messages of the client were refused; it is closed after this call."""
 
     def pinged(self, connection: Connection) -> None:
-        """A heartbeat is on its way to the client, after all that was sent before."""
+        """A ping was sent to the client, after all that was sent before."""
 
     def ponged(self, connection: Connection) -> None:
-        """It was answered: the client has all that was sent before it."""
+        """The client answered the ping: it has received all that was sent before it."""
 
 
 class Mover(Protocol):
-    """What the application does when a session moves from one gateway to another."""
+    """The application's part when a session moves from one gateway to another."""
 
     def is_settled(self, connection: Connection) -> bool:
-        """Whether nothing is under way for the client that only this gateway could finish."""
+        """Whether no operation of the client is pending that only this gateway can finish."""
 
     def hand_over(self, connection: Connection) -> Mapping[str, Any]:
-        """What another gateway needs to go on. The client is told nothing here from now on."""
+        """The state for another gateway to continue with. Send the client nothing after this."""
 
     def moved(self, connection: Connection) -> None:
-        """The other gateway has the client; otherwise ``disconnected`` is called."""
+        """The other gateway has taken the client over; otherwise ``disconnected`` is called."""
 
     async def take_over(self, connection: Connection, kept: Mapping[str, Any]) -> None:
-        """Prepare to go on with a client; raise :class:`ConnectUnavailable` if that cannot be.
+        """Prepare to continue with a client; raise :class:`ConnectUnavailable` if impossible.
 
-        Followed by one of ``taken_over`` and ``not_taken``, unless it raised.
+        Unless it raises, a call of ``taken_over`` or ``not_taken`` follows.
         """
 
     def taken_over(self, connection: Connection) -> None:
-        """Go on with the client, which is connected here now."""
+        """Continue with the client, which is connected here now."""
 
     def not_taken(self, connection: Connection) -> None:
-        """The client is not here after all."""
+        """Drop the prepared client: it was not taken over."""

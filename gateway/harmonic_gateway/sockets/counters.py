@@ -1,4 +1,4 @@
-"""What operators see of the sockets."""
+"""Counts what happens at the sockets, for operators."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from harmonic_runtime.observability.metrics import Metrics
 
 
 class SocketCounters:
-    """The sockets' metrics; ``sockets`` are all sessions, of which some clients are ``late``."""
+    """The sockets' metrics. ``sockets`` are all sessions; ``late`` counts their late clients."""
 
     def __init__(
         self, metrics: Metrics, sockets: Mapping[str, EngineSocket], late: LateClients
@@ -36,26 +36,26 @@ class SocketCounters:
         )
 
     def disconnected(self, why: EndReason) -> None:
-        """A client that was connected is gone."""
+        """Count a client whose connection ended."""
         self._ends[why].inc()
 
     def spared(self, events: int, signals: int) -> None:
-        """A client that is behind is not sent superseded events and live signals."""
+        """Count superseded events and live signals that a client that is behind is not sent."""
         self.conflated.inc(events)
         self.dropped.inc(signals)
 
     def overflowed(self) -> None:
-        """More waits for a client than may."""
+        """Count a client for which too many bytes wait."""
         self.overflows.inc()
 
     def stalled(self) -> None:
-        """A client that is behind does not read."""
+        """Count a client that is behind and does not read."""
         self.stalled_readers.inc()
 
     def slowed(self, seconds: float) -> None:
-        """A client's next message is read so much later."""
+        """Count a delay before a client's next message is read."""
         self.slowed_s += seconds
 
     def heartbeat_missed(self) -> None:
-        """A client did not answer a ping in time."""
+        """Count a ping that was not answered in time."""
         self.missed.inc()

@@ -1,17 +1,17 @@
-"""Whether a client that is gone said that it goes."""
+"""How and why a connection ended."""
 
 from enum import StrEnum
 
-#: WebSocket close codes (RFC 6455, section 7.4.1): a page that is left, a normal end, no code.
+#: WebSocket close codes (RFC 6455, section 7.4.1): a closed page, a normal end, no code.
 _GOING_AWAY, _NORMAL, _NONE = 1001, 1000, 1005
 
 
 class Ended(StrEnum):
     """How a connection ended.
 
-    After ``GOODBYE`` the client is not expected back: it said so, or may not come back without
-    a better token. It leaves its rooms at once, and nothing but its ``pid`` brings it back.
-    After ``BROKEN`` it is expected back: its seats are kept for the grace.
+    After ``GOODBYE``, the client is not expected to reconnect: it said so, or may not reconnect
+    without a better token. It leaves its rooms at once, and can resume only with its ``pid``.
+    After ``BROKEN``, it is expected to reconnect: its seats are kept for the grace.
     """
 
     GOODBYE = "goodbye"
@@ -22,38 +22,38 @@ class EndReason(StrEnum):
     """Why a connection ended, for operators."""
 
     GOODBYE = "goodbye"
-    """the client said that it goes"""
+    """the client said goodbye"""
     TRANSPORT_LOST = "transport_lost"
-    """the client, or the network between, ended the transport without a word"""
+    """the transport was lost without a goodbye"""
     PING_TIMEOUT = "ping_timeout"
-    """the client left a ping unanswered"""
+    """the client did not answer a ping in time"""
     OVERFLOW = "overflow"
-    """more waited for the client than may"""
+    """too many bytes waited for the client"""
     STALLED = "stalled"
-    """the client read nothing of what waited for it"""
+    """the client read nothing of the waiting bytes"""
     MALFORMED = "malformed"
-    """the client did not speak the protocol"""
+    """the client violated the protocol"""
     REFUSALS = "refusals"
-    """the client's messages were refused again and again"""
+    """too many of the client's messages were refused"""
     CLOSED_HERE = "closed_here"
-    """the gateway closed it: its token ended, or its client has to begin anew or came back"""
+    """the gateway closed it: its token expired, or its client has to start again or reconnected"""
     DRAINING = "draining"
-    """the gateway stops"""
+    """the gateway is stopping"""
 
 
 def end_reason(known: EndReason | None, ended: Ended) -> EndReason:
-    """Why a connection ended: what is ``known``, else what its client said or did not."""
+    """Why a connection ended: the ``known`` reason, else whether its client said goodbye."""
     if known is not None:
         return known
     return EndReason.GOODBYE if ended is Ended.GOODBYE else EndReason.TRANSPORT_LOST
 
 
 def websocket_ended(code: int | None, *, answers: bool) -> Ended:
-    """How a WebSocket ended that its client closed with ``code``, or that was lost.
+    """How a WebSocket ended. ``code`` is its client's close code, or ``None`` if it was lost.
 
-    A client ``answers`` if it has answered a ping within the last ping interval, or was not sent
-    one yet. Clients close with 1000 or 1005 also when they miss the server's pings: by its code
-    alone, a client with a broken network cannot be told from one that goes.
+    A client ``answers`` if it answered a ping within the last ping interval, or was not sent one
+    yet. Clients also close with 1000 or 1005 when they miss the server's pings. So the code alone
+    does not tell a client with a broken network from one that says goodbye.
     """
     if code == _GOING_AWAY or (code in {_NORMAL, _NONE} and answers):
         return Ended.GOODBYE

@@ -1,7 +1,7 @@
 """One Engine.IO session, over WebSocket or HTTP polling: the driver of the table in ``lifecycle``.
 
-It reads requests and WebSockets, tells the table what came, and does what the table says. All that
-is sent goes through the session's outbox.
+It reads requests and WebSockets, passes inputs to the table, and carries out the table's steps. All
+packets to the client go through the session's outbox.
 """
 
 import asyncio
@@ -37,23 +37,23 @@ from harmonic_gateway.sockets.turns import Stretch, Turns
 from harmonic_gateway.sockets.websocket import WebSocket
 from harmonic_runtime.process.deadlines import Deadlines
 
-#: WebSocket close codes (RFC 6455, section 7.4.1). After "service restart", clients come back, to
-#: whichever replica takes them.
+#: WebSocket close codes (RFC 6455, section 7.4.1). After "service restart", clients reconnect to
+#: any replica.
 RESTART_CODE = 1012
-#: "Try again later": nothing has failed, the client comes too often.
+#: "Try again later": nothing has failed, but the client connects too often.
 TRY_LATER_CODE = 1013
 _PROTOCOL_ERROR_CODE = 1002
 POLICY_CODE = 1008
 _NOOP = Encoded.of([f"{NOOP}"])
 _CLOSE = Encoded.of([f"{CLOSE}"])
 _ENDED = {Do.END_BROKEN: Ended.BROKEN, Do.END_GOODBYE: Ended.GOODBYE}
-#: Asked for every packet: to look a member of an enumeration up takes as long as a call.
+#: Needed for every packet: looking up a member of an enumeration costs as much as a call.
 _DELIVER, _COUNT_PONG, _OTHER = Do.DELIVER, Do.COUNT_PONG, Input.OTHER
 _PACKETS = {MESSAGE: Input.MESSAGE, PONG: Input.PONG, CLOSE: Input.CLOSE}
 
 
 class EngineHost(Protocol):
-    """What a session needs of the layer above it."""
+    """The interface of the layer above a session."""
 
     limits: SocketLimits
     beats: Deadlines[Heartbeat]
@@ -63,42 +63,42 @@ class EngineHost(Protocol):
 
     @property
     def tally(self) -> Tally:
-        """Who counts."""
+        """Counts what is reported."""
 
     def said(
         self, socket: "EngineSocket", message: str | bytes, cost_s: float
     ) -> Awaitable[None] | None:
-        """A client sent a message; raises ``ValueError`` for one that is malformed.
+        """Handle a client's message; raise ``ValueError`` if it is malformed.
 
-        To receive it took ``cost_s`` of CPU time. What is returned is to be awaited before the
-        next message is taken: the application is asked. Of an event nothing is returned.
+        Receiving it took ``cost_s`` CPU seconds. A returned awaitable must be awaited before the
+        next message is taken: it asks the application. For an event, ``None`` is returned.
         """
 
     def gone(self, socket: "EngineSocket", ended: Ended) -> None:
-        """The session is over; called once."""
+        """The session has ended; called once."""
 
     def malformed(self, error: Exception) -> None:
-        """A client does not speak the protocol, and is closed."""
+        """A client violated the protocol and is closed."""
 
     def exhausted(self, socket: "EngineSocket") -> None:
-        """So many messages of a client were refused that it is closed."""
+        """Close a client of which too many messages were refused."""
 
     def moved(self, socket: "EngineSocket") -> None:
-        """The session goes on at another gateway, and is over here; called once."""
+        """The session moved to another gateway and has ended here; called once."""
 
     def pinged(self, socket: "EngineSocket") -> None:
         """A ping was sent, after all that was sent before."""
 
     def ponged(self, socket: "EngineSocket") -> None:
-        """It was answered, after ``heartbeat.round_trip_ms``."""
+        """The ping was answered, after ``heartbeat.round_trip_ms``."""
 
 
 class EngineSocket:
     """A session.
 
-    ``upper`` belongs to the layer above. ``transport`` is how the client is connected, or was last,
-    and ``why`` is why the session ends, where that is known. ``trial`` is how long a WebSocket that
-    the client tries here has to go on with.
+    ``upper`` belongs to the layer above. ``transport`` is the client's current or last transport.
+    ``why`` is the reason of the session's end, if known. ``trial`` is the timeout of a WebSocket
+    that the client tries here.
     """
 
     __slots__ = (
@@ -140,30 +140,30 @@ class EngineSocket:
 
     @property
     def opening(self) -> bool:
-        """Whether it has not begun yet, or is still being taken over: no request finds it."""
+        """Whether it has not begun, or is being taken over. Requests do not find it then."""
         return self._state is State.OPENING
 
     @property
     def upgraded(self) -> bool:
-        """Whether it is at a WebSocket."""
+        """Whether it uses a WebSocket."""
         return self._state in AT_WEBSOCKET
 
     @property
     def at_websocket(self) -> bool:
-        """Whether it is at a WebSocket, and not shut."""
+        """Whether it uses a WebSocket and is not shut."""
         return self._state is State.WEBSOCKET
 
     @property
     def closed(self) -> bool:
-        """Whether it is over."""
+        """Whether it has ended."""
         return self._state in OVER
 
     def would(self, event: Input) -> Do:
-        """What an input would lead to at this moment."""
+        """What the table would return for an input now."""
         return step(self._state, event).do
 
     def take(self, event: Input, code: int | None = None) -> Do:
-        """Take an input: go on to the state that it leads to, and do what is not the caller's."""
+        """Take an input: change the state, and do what is not left to the caller."""
         self._state, do = TABLE[self._state][event]
         if do is _DELIVER or do is _COUNT_PONG:
             return do
@@ -173,7 +173,7 @@ class EngineSocket:
                 asyncio.get_running_loop().call_later(LINGER_S, self.give_up)
             case Do.CLOSE_WEBSOCKET:
                 if self.outbox.close(code or RESTART_CODE):
-                    # The client is gone, however long it takes to end its connection.
+                    # The session ends now, however long the connection takes to close.
                     asyncio.get_running_loop().call_soon(self.take, Input.WEBSOCKET_ENDED)
             case Do.RESET_WEBSOCKET:
                 self.outbox.end(at_once=True)
@@ -213,12 +213,12 @@ class EngineSocket:
         return do
 
     def expect_use(self) -> None:
-        """Close the session unless it turns out in time that the client has a use for it."""
+        """Close the session unless its client connects to a namespace in time."""
         if self._state not in OVER:
             self._expectation.begin()
 
     def in_use(self) -> None:
-        """From now on, the client's heartbeat decides how long the session stays."""
+        """Keep the session for as long as its client answers pings."""
         self._expectation.met()
 
     def shut(self, code: int = RESTART_CODE) -> None:
@@ -226,15 +226,15 @@ class EngineSocket:
         self.take(Input.SHUT, code)
 
     def give_up(self) -> None:
-        """Give up a client that is not there, or does not listen."""
+        """Give up a client that does not answer or does not read."""
         if self._state in AT_WEBSOCKET:
             self.take(Input.GIVE_UP)
         else:
-            # Whoever calls may be in the middle of a room's members.
+            # The caller may be iterating over a room's members.
             asyncio.get_running_loop().call_soon(self.take, Input.GIVE_UP)
 
     async def post(self, read: Callable[[], Awaitable[str]]) -> None:
-        """A polling client says something; raises ``EngineIOError`` for what it may not say."""
+        """Take the packets of a POST; raise ``EngineIOError`` if they are not allowed."""
         if self.take(Input.POST) is not Do.TAKE_POST:
             raise EngineIOError("a request that does not fit")
         try:
@@ -250,7 +250,7 @@ class EngineSocket:
                 await stretch.go_on()
         except (ValueError, RecursionError, EngineIOError) as error:
             if self.closed:
-                # It went meanwhile: there is nothing left to be ended for it.
+                # The session ended during the await: there is nothing left to end.
                 return
             if isinstance(error, EngineIOError):
                 raise
@@ -259,18 +259,18 @@ class EngineSocket:
             raise EngineIOError("a malformed packet") from error
 
     async def poll(self, opening: Encoded | None = None) -> PollAnswer:
-        """Wait for something to send; raises ``EngineIOError`` for a poll that does not fit."""
+        """Answer a poll once there is something to send; raise ``EngineIOError`` if not allowed."""
         do = self.take(Input.SECOND_POLL if self.outbox.is_polled else Input.POLL)
         if do is Do.REFUSE_REQUEST:
             raise EngineIOError("a poll that does not fit")
         if opening is not None:
             self.outbox.send(opening)
-        # Nothing comes any more for a client whose session was shut.
+        # A session that was shut has nothing more to wait for.
         if self.would(Input.POLL_DUE) is not Do.ANSWER_OR_CLOSE:
             try:
                 await self.outbox.wait(PROBED_POLL_S if do is Do.WAIT_SHORTLY else None)
             except asyncio.CancelledError:
-                # The client did not wait for the answer: it is gone, unless it goes over.
+                # The client closed the request: it has disconnected, unless it upgrades.
                 self.take(Input.POLL_ABANDONED)
                 raise
         do = self.take(Input.POLL_DUE)
@@ -278,32 +278,32 @@ class EngineSocket:
             raise EngineIOError("a poll of a session that goes on elsewhere")
         entries = self.outbox.take() if do in {Do.ANSWER, Do.ANSWER_OR_CLOSE} else []
         if not entries and do is Do.ANSWER_OR_CLOSE:
-            # Alone in its payload: some clients would handle what precedes it twice.
+            # Alone in its payload: some clients would handle packets before it twice.
             entries, do = [_CLOSE], self.take(Input.CLOSE_SENT)
         if not entries:
             entries = [_CLOSE if do is Do.ANSWER_CLOSE else _NOOP]
         return answer(entries, self.begun.headers.get("Accept-Encoding", ""))
 
     def listen(self, websocket: WebSocket, attached: Attached) -> None:
-        """Take what comes over the session's WebSocket from now on.
+        """Read the session's WebSocket from now on.
 
-        The handler of its request is to end.
+        The handler of its request must end after this.
         """
         self.transport = "websocket"
         websocket.detach(Reading(self, attached), self._host.open_websockets)
 
     def read_to_end(self, code: int | None, fault: Exception | None) -> None:
-        """The session's WebSocket ended."""
+        """Note the end of the session's WebSocket."""
         if fault is not None:
             self.why = EndReason.MALFORMED
             self._host.malformed(fault)
-            # What else it sends would be no better: official servers close as well.
+            # After a malformed packet, close: official servers do so, too.
             self.shut(_PROTOCOL_ERROR_CODE)
         self.outbox.end(at_once=False)
         self.take(Input.WEBSOCKET_ENDED, code)
 
     def packet(self, kind: int, data: str | bytes, cost_s: float) -> Awaitable[None] | None:
-        """Take a packet; what is returned is to be awaited before the next one is."""
+        """Take a packet; await a returned awaitable before the next one."""
         do = self.take(_PACKETS.get(kind, _OTHER))
         if do is _DELIVER:
             cost_s += MESSAGE_COST_S + len(data) * BYTE_COST_S
@@ -317,13 +317,13 @@ class EngineSocket:
         return None
 
     def charge(self, cost_s: float) -> None:
-        """Charge the client for what no message of its comes of."""
+        """Charge the client CPU seconds that belong to no message."""
         self.pace.took(cost_s, asyncio.get_running_loop().time())
 
     async def slow_down(self) -> None:
         """Wait until the client's next message may be read, or close the client."""
         if self.pace.is_spent:
-            # What it said before it was shut may still be refused.
+            # It may be shut already, with earlier messages still being refused.
             if self.would(Input.SHUT) is not Do.NOTHING:
                 self._host.exhausted(self)
             return

@@ -1,4 +1,4 @@
-"""Events as bytes: encoded once for each namespace, and written to every member as they are."""
+"""Events as bytes: encoded once for each namespace, and written to every member unchanged."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -7,21 +7,21 @@ from socketio.packet import BINARY_EVENT, EVENT
 
 from harmonic_gateway.sockets.compression import COMPRESSED_ABOVE_BYTES, Body, LargeText
 
-#: The opcode of an unfragmented WebSocket frame (RFC 6455, section 5.2), and the bit that says
-#: that it is compressed (RFC 7692, section 6).
+#: The first bytes of unfragmented WebSocket frames, by opcode (RFC 6455, section 5.2), and the bit
+#: of a compressed one (RFC 7692, section 6).
 _TEXT, _BINARY, _CLOSE, _PONG, _COMPRESSED = 0x81, 0x82, 0x88, 0x8A, 0x40
 _SHORT_BYTES = 126
 _MEDIUM_BYTES = 65536
-#: Engine.IO's packet type for what Socket.IO says.
+#: Engine.IO's packet type for packets of Socket.IO.
 _MESSAGE = b"4"
-#: Frames that are kept to be sent again are joined up to so many bytes: none is worth compressing.
+#: Bytes up to which frames that are kept for replay are joined. None is worth compressing.
 MAX_JOINED_BYTES = COMPRESSED_ABOVE_BYTES * 3 // 4
-#: Forms of one frame that are kept. Each client in several rooms has one of its own.
+#: Encoded forms of one frame that are kept. Each client in several rooms has its own form.
 MAX_FORMS = 4
 
 
 def _websocket_frame(opcode: int, payload: bytes) -> bytes:
-    """A server's frame, which is not masked: the same bytes for every client."""
+    """A server's frame. It is not masked, so it has the same bytes for every client."""
     size = len(payload)
     if size < _SHORT_BYTES:
         return bytes((opcode, size)) + payload
@@ -41,10 +41,10 @@ def pong_frame(data: bytes) -> bytes:
 
 
 class Encoded:
-    """Engine.IO packets, at the same time as the WebSocket frames that carry them.
+    """Encoded Engine.IO packets, together with the WebSocket frames that carry them.
 
-    ``parts`` are the events that were joined to be written at once, else itself. The other
-    attributes are what :class:`Frame` says of an event.
+    ``parts`` are the events that were joined to be written at once. The other attributes are those
+    of :class:`Frame`.
     """
 
     __slots__ = (
@@ -91,7 +91,7 @@ class Encoded:
         droppable: bool = False,
         over_s: float | None = None,
     ) -> "Encoded":
-        """Packets in a row: text with its Engine.IO type, or an attachment's bytes."""
+        """Encode packets: text with its Engine.IO type, or an attachment's bytes."""
         raw = [
             _websocket_frame(_BINARY, packet)
             if isinstance(packet, bytes)
@@ -109,7 +109,7 @@ class Encoded:
 
     @classmethod
     def joined(cls, parts: Sequence["Encoded"]) -> "Encoded":
-        """Several in a row."""
+        """Several encoded events as one."""
         if len(parts) == 1:
             return parts[0]
         packets = [packet for part in parts for packet in part.packets]
@@ -120,14 +120,14 @@ class Encoded:
 
     @property
     def compressed(self) -> bytes:
-        """The WebSocket frames for those who negotiated compression."""
+        """The WebSocket frames for clients that negotiated compression."""
         if self._compressed is None:
             self._compressed = self._compress()
         return self._compressed
 
     @property
     def gzipped(self) -> bytes | None:
-        """The packet as the answer to a poll, if it is a large one."""
+        """The packet as a compressed answer to a poll; ``None`` if it is not large."""
         if self._gzipped is None and self._large is not None and len(self.packets) == 1:
             self._gzipped = self._large.gzipped()
         return self._gzipped
@@ -147,12 +147,12 @@ class Encoded:
 class Frame:
     """An event for any number of clients.
 
-    ``offset`` is what a client that is to come back says about how far it had come, once it has
-    this event: its last argument, for clients that know what it means.
+    ``offset`` is sent as the last argument to clients that can resume. Such a client returns the
+    offset of the last event that it received.
 
-    For clients that do not keep up: an event ``supersedes`` earlier ones for which the same is
-    given, and need not wait for them; one that is ``droppable`` need not be sent at all, nor one
-    whose moment is ``over_s``, by the clock of the event loop.
+    For clients that do not keep up: an event ``supersedes`` waiting earlier ones with the same
+    value. A ``droppable`` event may be left out, and so may an event after ``over_s``, by the
+    clock of the event loop.
     """
 
     __slots__ = (
@@ -198,7 +198,7 @@ class Frame:
 
     @property
     def size_bytes(self) -> int:
-        """What it holds, before it is encoded."""
+        """Bytes of its data and attachments, before encoding."""
         return len(self._body.data) + sum(map(len, self._attachments))
 
     @classmethod
@@ -220,10 +220,10 @@ class Frame:
         return cls(name, data, attachments)
 
     def encoded(self, namespace: str, elsewhere: str | None = None) -> Encoded:
-        """What members of a namespace are sent.
+        """The packets for members of a namespace.
 
-        With ``elsewhere``, the offset is sent along: that text, which says how far the member has
-        come in other rooms, follows it.
+        With ``elsewhere``, they contain the offset, followed by that text: the member's places in
+        other rooms.
         """
         key = (namespace, elsewhere)
         known = self._encoded.get(key)
@@ -252,7 +252,7 @@ class Frame:
 
 
 class JoinedFrame(Frame):
-    """Events in a row that are sent together, at most ``MAX_JOINED_BYTES`` of them."""
+    """Consecutive events that are sent together, at most ``MAX_JOINED_BYTES`` in all."""
 
     __slots__ = ("_frames",)
 
@@ -262,11 +262,11 @@ class JoinedFrame(Frame):
 
     @property
     def size_bytes(self) -> int:
-        """What they hold, before they are encoded."""
+        """Bytes of their data before encoding."""
         return sum(frame.size_bytes for frame in self._frames)
 
     def _encode(self, namespace: str, elsewhere: str | None) -> Encoded:
-        # Encoded by themselves as well, they would take twice the memory.
+        # Not by ``encoded``, which would keep each form a second time.
         parts = [frame._encode(namespace, elsewhere) for frame in self._frames]  # noqa: SLF001
         packets = [packet for part in parts for packet in part.packets]
         return Encoded(packets, b"".join([part.raw for part in parts]))
@@ -276,25 +276,25 @@ _NOTHING = Encoded((), b"")
 
 
 class Recipient(Protocol):
-    """Whoever frames are sent to."""
+    """A receiver of frames."""
 
     namespace: str
-    #: What follows an offset for it: ``None`` if it is sent no offsets.
+    #: The text that follows its offsets; ``None`` if it is sent no offsets.
     elsewhere: str | None
 
     @property
     def write(self) -> Callable[[Encoded], None]:
-        """Sends a frame, in the order of all that is sent; never raises, never waits."""
+        """A function that sends a frame after all earlier ones; it never raises and never waits."""
 
 
 def broadcast(frames: Sequence[Frame], recipients: Iterable[Recipient]) -> int:
-    """Send all ``frames`` to each of ``recipients``; how many deliveries these are."""
+    """Send all ``frames`` to each of ``recipients``; return the number of deliveries."""
     batches: dict[tuple[str, str | None], Encoded] = {}
     namespace: str | None = None
     elsewhere: str | None = None
     batch, count = _NOTHING, 0
     for recipient in recipients:
-        # Nearly all are sent the same as the one before.
+        # Nearly all recipients get the same bytes as the one before.
         if recipient.elsewhere != elsewhere or recipient.namespace != namespace:
             namespace, elsewhere = key = recipient.namespace, recipient.elsewhere
             known = batches.get(key)

@@ -1,6 +1,6 @@
-"""What a gateway hands over of a session that goes on at another one.
+"""The state of a session that a gateway hands over to another.
 
-Times are ages, in seconds: clocks differ.
+Times are ages, in seconds, since clocks differ.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from harmonic_gateway.sockets.headers import Beginning
 
 @dataclass(slots=True)
 class HandedHeartbeat:
-    """How a heartbeat stands: ``is_due`` if a ping waits for its answer."""
+    """The state of a heartbeat: ``is_due`` if a ping is unanswered."""
 
     answered_ago_s: float
     pinged_ago_s: float
@@ -22,7 +22,7 @@ class HandedHeartbeat:
 
 @dataclass(slots=True)
 class HandedConnection:
-    """A connection to a namespace; what is ``kept`` of it is the application's."""
+    """A connection to a namespace; ``kept`` belongs to the application."""
 
     id: str
     namespace: str
@@ -33,10 +33,10 @@ class HandedConnection:
 
 @dataclass(slots=True)
 class HandedSession:
-    """A session: how it began, and the packets that wait for its client.
+    """A session: its first request, and the packets that wait for its client.
 
-    A session that was ``shut`` has nothing more: it is to be closed once these are sent. What its
-    client has sent, and cost, still counts for ``busy_s`` and ``cost_s``.
+    If it was ``shut``, it has nothing else, and is closed once these packets are sent. Its client's
+    messages still count for ``busy_s`` seconds, and their cost for ``cost_s`` seconds.
     """
 
     begun: Beginning

@@ -1,4 +1,4 @@
-"""Sessions that go on at another gateway: taken apart there, put together here."""
+"""Moves sessions between gateways: exports the state of one, and imports it into another."""
 
 import asyncio
 
@@ -12,9 +12,9 @@ from harmonic_gateway.sockets.steps import Do, Input
 
 
 def hand_over(socket: EngineSocket) -> HandedSession | None:
-    """Hand over what is a session's own, and let nothing happen here any more.
+    """Freeze a session and return its state.
 
-    ``None`` where its client has not gone over elsewhere, or where too much waits for it.
+    ``None`` if its client has not upgraded at another gateway, or if too many bytes wait for it.
     """
     if socket.would(Input.HAND_OVER) is Do.REFUSE_REQUEST:
         return None
@@ -36,7 +36,7 @@ def go_on(
     *,
     deflates: bool,
 ) -> None:
-    """Go on at a WebSocket with what was handed over, in a session that has not begun yet."""
+    """Continue a handed-over session at a WebSocket, in a session that has not begun yet."""
     socket.take(Input.WEBSOCKET)
     socket.transport = "websocket"
     socket.outbox.go_over(transport, writer, deflates=deflates)

@@ -1,4 +1,4 @@
-"""Handshakes: python-engineio reads them and refuses those that are none; sessions are our own."""
+"""Handshakes: python-engineio reads and refuses them; the sessions are our own."""
 
 import json
 import logging
@@ -14,22 +14,22 @@ from harmonic_gateway.sockets.limits import MAX_TRANSPORT_BYTES, SocketLimits
 from harmonic_gateway.sockets.requests import POLLING, WEBSOCKET
 
 _REQUEST = "aiohttp.request"
-#: What the query of a plain handshake says, and what it does not mention.
+#: The fields of a plain handshake's query; ``None`` for absent ones.
 _PLAIN = (("EIO", "4"), ("sid", None), ("j", None))
-#: Begins a session with the request and the transport that it is to have.
+#: Begins a session for a request, with a transport.
 Begin: TypeAlias = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 
 
 class Handshakes(engineio.AsyncServer):  # type: ignore[misc]  # it ships no types
-    """python-engineio's reading of requests that name no session."""
+    """Answers requests without a session id, as python-engineio reads them."""
 
     def __init__(self, begin: Begin) -> None:
         silent = logging.getLogger(f"{__name__}.engineio")
-        # It would log what strangers send.
+        # It would log data of unauthenticated clients.
         silent.setLevel(logging.CRITICAL + 1)
         super().__init__(
             async_mode="aiohttp",
-            # Origins are looked at before.
+            # Origins are checked before.
             cors_allowed_origins=[],
             http_compression=False,
             monitor_clients=False,
@@ -40,7 +40,7 @@ class Handshakes(engineio.AsyncServer):  # type: ignore[misc]  # it ships no typ
         self._begin = begin
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Begin the session that a request asks for, or say why it asks for none."""
+        """Begin a session for a request, or refuse a malformed request."""
         transport = _plainly_asked(request)
         if transport is not None:
             return await self._begin(request, transport)
@@ -56,9 +56,9 @@ class Handshakes(engineio.AsyncServer):  # type: ignore[misc]  # it ships no typ
 
 
 def _plainly_asked(request: web.Request) -> str | None:
-    """The transport that a request asks for in so many words, as nearly all handshakes do.
+    """The transport of a plain handshake, as nearly all are; ``None`` for other requests.
 
-    Nothing is taken here that python-engineio would refuse: it reads all others.
+    It accepts no request that python-engineio would refuse. python-engineio reads all others.
     """
     query = request.query
     if request.method != "GET" or any(query.get(name) != value for name, value in _PLAIN):
@@ -73,7 +73,7 @@ def _plainly_asked(request: web.Request) -> str | None:
 
 
 def _environment(request: web.Request) -> dict[str, Any]:
-    """What of a request a handshake is known by: its own driver copies all headers."""
+    """The fields of a request that a handshake needs. The library's driver copies all headers."""
     known = {
         _REQUEST: request,
         "REQUEST_METHOD": request.method,
@@ -84,11 +84,11 @@ def _environment(request: web.Request) -> dict[str, Any]:
 
 
 class Opening:
-    """What sessions open with: their first packet, as Engine.IO has it."""
+    """Makes the first packet of sessions, Engine.IO's ``open``."""
 
     def __init__(self, limits: SocketLimits) -> None:
         told = {
-            # Whole numbers only: clients cannot do with others.
+            # Whole milliseconds: clients do not accept fractions.
             "pingInterval": round(limits.ping_interval_s * 1000),
             "pingTimeout": round(limits.ping_timeout_s * 1000),
             "maxPayload": MAX_TRANSPORT_BYTES,
@@ -99,6 +99,6 @@ class Opening:
         }
 
     def packet(self, sid: str, transport: str) -> Encoded:
-        """The packet that tells a client the id of its session."""
-        # No id has a character that JSON would escape.
+        """The packet with the id and the parameters of a session."""
+        # Ids have no character that JSON would escape.
         return Encoded.of([f'{OPEN}{{"sid":"{sid}",{self._told[transport]}'])

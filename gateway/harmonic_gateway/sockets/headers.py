@@ -1,4 +1,4 @@
-"""What is kept of a request's headers while its client is connected, and what is not."""
+"""The part of a request that is kept while its client is connected."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from aiohttp import web
 
 from harmonic_gateway.sockets.limits import ADDRESS
 
-#: Who a client is, and what it can read.
+#: Headers that identify a client, or tell what it can read.
 KEPT = (
     *("Authorization", "User-Agent", "Origin"),
     *("Sec-WebSocket-Extensions", "Accept-Encoding"),
@@ -16,13 +16,13 @@ KEPT = (
 
 
 def kept(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that are looked at again after the request."""
+    """The headers that are read again after the request."""
     return {name: value for name in KEPT if (value := headers.get(name)) is not None}
 
 
 @dataclass(slots=True)
 class Beginning:
-    """What is kept of the request that a session began with; ``address`` is its client's."""
+    """The kept part of the request that began a session; ``address`` is its client's."""
 
     headers: Mapping[str, str]
     query: Mapping[str, str]
@@ -30,6 +30,6 @@ class Beginning:
 
     @classmethod
     def of(cls, request: web.Request) -> Self:
-        """What is kept of a request."""
+        """The kept part of a request."""
         address = request.get(ADDRESS) or request.remote or ""
         return cls(kept(request.headers), request.query, address)

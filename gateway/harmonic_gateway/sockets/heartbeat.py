@@ -1,4 +1,4 @@
-"""A session's heartbeat: pings, their answers, and the client that leaves one unanswered."""
+"""A session's heartbeat: it sends pings, and reports answers and missing answers."""
 
 import asyncio
 from typing import Protocol
@@ -8,16 +8,16 @@ from harmonic_runtime.process.deadlines import Deadlines
 
 
 class Beating(Protocol):
-    """What a heartbeat needs of its session."""
+    """The interface of a heartbeat's session."""
 
     def ping(self) -> None:
-        """Send a ping after all that was sent before."""
+        """Send a ping, after all that was sent before."""
 
     def ping_pending_until_s(self, timeout_s: float) -> float | None:
-        """Until when a ping that has not left yet may wait; ``None`` where it has left."""
+        """Until when a ping may wait to be sent, by the loop's clock; ``None`` once it is sent."""
 
     def answer_waits_until_s(self, timeout_s: float) -> float:
-        """Until when an answer may wait on this side, which reads its client slowly."""
+        """Until when an answer may wait here, since this side may read its client slowly."""
 
     def answered(self) -> None:
         """The latest ping was answered, after ``round_trip_ms``."""
@@ -29,9 +29,9 @@ class Beating(Protocol):
 class Heartbeat:
     """Pings a client every ``interval_s``, and has at most one ping unanswered.
 
-    ``beats`` says when the time has come, for all sessions: they wake the process together.
+    ``beats`` calls the heartbeats of all sessions in groups, to wake the process less often.
 
-    ``round_trip_ms`` is how long the latest answer took, if there was any.
+    ``round_trip_ms`` is the time from the latest answered ping to its answer, if there was one.
     """
 
     __slots__ = (
@@ -62,30 +62,30 @@ class Heartbeat:
         self._is_due = False
         self.round_trip_ms: float | None = None
         self._loop = asyncio.get_running_loop()
-        # The client has just shown that it is there.
+        # The client's request counts as an answer.
         self._answered_at_s = self._pinged_at_s = self._loop.time()
         self._checks = False
         self._ends_at: int | None = beats.add(self, interval_s)
 
     @property
     def in_doubt(self) -> bool:
-        """Whether a ping has not been answered yet."""
+        """Whether a ping is unanswered."""
         return self._is_due
 
     @property
     def answers(self) -> bool:
-        """Whether the client answered within the last interval, or was not sent a ping so far."""
+        """Whether the client answered within the last interval, or was not sent a ping yet."""
         silent_s = self._loop.time() - self._answered_at_s
         return silent_s <= self._interval_s
 
     def ping_now(self) -> None:
-        """Ping, unless a ping waits for its answer: a dead client is known a timeout later."""
+        """Ping now, unless a ping is unanswered. A dead client is then found after the timeout."""
         if not self._is_due:
             self._stop_waiting()
             self._beat()
 
     def pong(self) -> None:
-        """The client answered. An answer to a ping that has not left yet is none."""
+        """Note an answer of the client. It counts only once the ping was sent."""
         if self._is_due and self._beating.ping_pending_until_s(self._timeout_s) is None:
             self._is_due = False
             self._answered_at_s = self._loop.time()
@@ -93,7 +93,7 @@ class Heartbeat:
             self._beating.answered()
 
     def hand_over(self) -> HandedHeartbeat:
-        """How it stands, for another gateway to go on with."""
+        """The state for another gateway to continue with."""
         now_s = self._loop.time()
         return HandedHeartbeat(
             answered_ago_s=now_s - self._answered_at_s,
@@ -103,7 +103,7 @@ class Heartbeat:
         )
 
     def go_on(self, handed: HandedHeartbeat) -> None:
-        """Go on as it stood at another gateway: a ping that was sent there may be answered here."""
+        """Continue with another gateway's state. A ping sent there may be answered here."""
         now_s = self._loop.time()
         self._answered_at_s = now_s - handed.answered_ago_s
         self._pinged_at_s = now_s - handed.pinged_ago_s
@@ -113,12 +113,12 @@ class Heartbeat:
         self._wait(wait_s - handed.pinged_ago_s, checks=handed.is_due)
 
     def stop(self) -> None:
-        """The session is over."""
+        """Stop at the end of the session."""
         self._is_due = False
         self._stop_waiting()
 
     def come_due(self) -> None:
-        """What was waited for has come: the time of the next ping, or of an answer."""
+        """Handle the end of a wait: send the next ping, or check that the ping was answered."""
         self._ends_at = None
         if self._checks:
             self._check()
@@ -145,7 +145,7 @@ class Heartbeat:
             since_s = self._loop.time() - self._pinged_at_s
             self._wait(max(self._interval_s - since_s, 0.0), checks=False)
             return
-        # A client that is behind but reads on has yet to come to the ping; or its answer waits.
+        # A client that is behind but reads may not have reached the ping; or its answer waits here.
         pending_until_s = self._beating.ping_pending_until_s(self._timeout_s) or 0.0
         until_s = max(pending_until_s, self._beating.answer_waits_until_s(self._timeout_s))
         if until_s > self._loop.time():

@@ -1,27 +1,27 @@
-"""TCP beneath a transport: its buffers, its end, and what Linux knows of the other side."""
+"""A transport's TCP socket: its buffers, its reset, and what Linux knows of the client."""
 
 import asyncio
 import struct
 from socket import IPPROTO_TCP, SO_LINGER, SO_SNDBUF, SOL_SOCKET, TCP_INFO
 
-#: What the kernel may hold for a client that does not read; its default swallows 4 MiB.
+#: Bytes that the kernel may buffer for a client that does not read; its default is 4 MiB.
 BUFFER_BYTES = 64 * 1024
-#: ``struct linger``: on, for no time.
+#: ``struct linger``: on, with no time.
 _AT_ONCE = struct.pack("ii", 1, 0)
-#: ``tcpi_bytes_acked`` of ``struct tcp_info``, and how much of that is asked for.
+#: ``tcpi_bytes_acked`` of ``struct tcp_info``, at the end of the part that is read.
 _ACKNOWLEDGED = struct.Struct("=120xQ")
 
 
 def bound(transport: asyncio.BaseTransport) -> None:
-    """Limit what the kernel buffers of what is sent."""
+    """Limit the kernel's send buffer."""
     transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES)
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """End a connection now, and drop what the client has not read.
+    """Reset a connection now, and drop what the client has not read.
 
-    After a mere abort, the kernel would keep that for minutes, and the client would not be told
-    of the end, which has to wait behind it.
+    After a mere abort, the kernel would keep the unread bytes for minutes, and would tell the
+    client of the end only after them.
     """
     if not transport.is_closing():
         transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _AT_ONCE)
@@ -29,10 +29,10 @@ def reset(transport: asyncio.Transport) -> None:
 
 
 class ReadingProgress:
-    """How many of the bytes sent to a client its machine has acknowledged.
+    """The progress of a client's reading, by the bytes that its machine has acknowledged.
 
-    Once that machine's buffers are full, it acknowledges what the client reads and nothing else.
-    ``moved_at_s`` is when the count was last seen to have grown.
+    Once that machine's buffers are full, it acknowledges only what the client reads. ``moved_at_s``
+    is when the count was last seen to grow.
     """
 
     __slots__ = ("_kernel", "_taken_bytes", "moved_at_s")

@@ -1,8 +1,7 @@
-"""How long a client may take until it is in a namespace, and how many may take long.
+"""Limits the time until a client connects to a namespace, and the number of late clients.
 
-A client connects to a namespace once its user's token is there, for which an application may have
-to ask. Clients that take longer than most are bounded in number for each address: connections that
-nobody uses cost memory.
+A client connects to a namespace once it has its user's token, which it may have to fetch first. The
+number of clients that take long is bounded for each address, since unused connections cost memory.
 """
 
 import asyncio
@@ -13,9 +12,9 @@ from harmonic_gateway.sockets import limits
 
 
 class LateClients:
-    """Counts the clients that take long, by their address; at most so many of each.
+    """Counts late clients by address, at most ``most_per_address`` of each.
 
-    ``given_up`` counts those that did not come in time.
+    ``given_up`` counts the clients that did not connect in time.
     """
 
     def __init__(self, most_per_address: int) -> None:
@@ -27,21 +26,21 @@ class LateClients:
         return self._late.total()
 
     def takes(self, address: str) -> bool:
-        """Count another client, if it may be late."""
+        """Count a late client; ``False`` if its address has too many."""
         if self._late[address] >= self._most:
             return False
         self._late[address] += 1
         return True
 
     def leaves(self, address: str) -> None:
-        """A client that was late is late no more, or gone."""
+        """Stop counting a client that has connected, or has gone."""
         self._late[address] -= 1
         if not self._late[address]:
             del self._late[address]
 
 
 class Expectation:
-    """Gives a client up that is in no namespace for too long."""
+    """Gives up a client that is in no namespace for too long."""
 
     __slots__ = ("_address", "_clients", "_give_up", "_is_late", "_timer")
 
@@ -53,13 +52,13 @@ class Expectation:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
-        """The client is in no namespace."""
+        """Start the timer: the client is in no namespace."""
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(limits.HANDSHAKE_TIMEOUT_S, self._late)
 
     def met(self) -> None:
-        """The client is in a namespace, or gone."""
+        """Stop the timer: the client is in a namespace, or gone."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

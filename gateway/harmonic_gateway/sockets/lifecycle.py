@@ -2,21 +2,21 @@
 
 A session begins ``OPENING``. After that it is at a transport:
 
-- ``POLLING``; while the client tries a WebSocket besides, ``PROBING``, and ``PROBED`` once its
-  probe was answered; ``WEBSOCKET`` once the client went over, or from the beginning. A client
-  goes over once, and not back.
-- ``SHUT_…`` is the same after the server shut the session: what the client says is not taken any
-  more, and what waits for it is still sent.
+- ``POLLING``; ``PROBING`` while the client also tries a WebSocket; ``PROBED`` once its probe was
+  answered; ``WEBSOCKET`` after the upgrade, or from the beginning. A client upgrades once, and
+  never returns to polling.
+- ``SHUT_…`` is the same after the server shut the session: packets of the client are ignored, and
+  waiting packets are still sent.
+- ``MOVING`` after the session was handed over to another gateway, at which the client upgraded to a
+  WebSocket, until that gateway reports whether it took the session over.
 
-- ``MOVING`` from when another gateway, at which the client went over to a WebSocket, was handed
-  the session, until that says whether it goes on there.
+It ends as ``LEFT`` if the client closed it, ``MOVED`` if another gateway continues it, else
+``CLOSED``.
 
-It ends ``LEFT`` if the client said so, ``MOVED`` if it goes on at another gateway, else ``CLOSED``.
-
-What holds: what does not fit is refused or ignored, and changes nothing; no step leads out of
-``LEFT``, ``CLOSED`` or ``MOVED``; each step that leads to one of the first two reports the
-session's end, and no other step does, so that an end is reported exactly once; a session that was
-handed over is sent nothing here, and takes nothing.
+Invariants: an input that does not fit is refused or ignored, and changes nothing. No step leaves
+``LEFT``, ``CLOSED`` or ``MOVED``. Each step into one of the first two reports the session's end,
+and no other step does, so that an end is reported exactly once. A session that was handed over
+sends and takes nothing here.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _GOODBYE = Step(State.LEFT, Do.END_GOODBYE)
 _BROKEN = Step(State.CLOSED, Do.END_BROKEN)
 
 
-#: Of what another gateway says of a session that it was not handed.
+#: Inputs of another gateway about a session that was not handed over to it.
 _NOT_HANDED = {"HAND_OVER": Do.REFUSE_REQUEST, "TAKEN_OVER": Do.NOTHING, "NOT_TAKEN": Do.NOTHING}
 
 
@@ -38,7 +38,7 @@ def _stays(state: State, **does: Do) -> dict[Input, Step]:
 
 
 def _polls(state: State, shut: State) -> dict[Input, Step]:
-    """What all states have in common in which the client polls."""
+    """The steps that all polling states share."""
     return {
         **_stays(
             state,
@@ -66,7 +66,7 @@ def _polls(state: State, shut: State) -> dict[Input, Step]:
 
 
 def _tries(state: State, shut: State) -> dict[Input, Step]:
-    """The same while the client tries a WebSocket: then it may well abandon a poll."""
+    """The same while the client tries a WebSocket: then it may abandon a poll."""
     failed = Step(State.POLLING, Do.NOTHING)
     return {
         **_polls(state, shut),
@@ -133,12 +133,12 @@ _PROBING: Row = {
 
 _PROBED: Row = {
     **_tries(State.PROBED, State.SHUT_PROBED),
-    # The client waits for its poll to end before it goes over. One that has not heard the answer
-    # to its probe yet must not poll as fast as it can.
+    # The client waits for its poll to end before it upgrades. A client that has not received the
+    # answer to its probe must not poll in a tight loop.
     Input.POLL: Step(State.PROBED, Do.WAIT_SHORTLY),
     Input.UPGRADE: Step(State.WEBSOCKET, Do.GO_OVER),
     Input.HAND_OVER: Step(State.MOVING, Do.FREEZE),
-    # The client went over all the same.
+    # The client upgraded nevertheless.
     Input.NOT_TAKEN: _BROKEN,
 }
 
@@ -154,7 +154,7 @@ _WEBSOCKET: Row = {
         POST=Do.REFUSE_REQUEST,
         POLL=Do.REFUSE_REQUEST,
         SECOND_POLL=Do.REFUSE_REQUEST,
-        # A poll that began before the client went over.
+        # A poll that began before the upgrade.
         POLL_DUE=Do.ANSWER_NOOP,
         POLL_ABANDONED=Do.NOTHING,
         WEBSOCKET=Do.TURN_DOWN,
@@ -181,7 +181,7 @@ _SHUT_PROBING: Row = {
 _SHUT_PROBED: Row = {
     **_shut(State.SHUT_PROBED, _tries(State.SHUT_PROBED, State.SHUT_PROBED)),
     Input.UPGRADE: Step(State.SHUT_WEBSOCKET, Do.GO_OVER_AND_SHUT),
-    # What waits is all that the other gateway has to send.
+    # The other gateway sends the waiting packets and then closes.
     Input.HAND_OVER: _BROKEN,
     Input.NOT_TAKEN: _BROKEN,
 }
@@ -214,7 +214,7 @@ _SHUT_WEBSOCKET: Row = {
 
 
 def _over(state: State, last_poll: Do) -> Row:
-    """A session that is over: what was under way is answered, and nothing else is taken."""
+    """The row of a session that has ended: pending requests are answered, others refused."""
     return {
         **dict.fromkeys(Input, Step(state, Do.NOTHING)),
         **_stays(
@@ -230,7 +230,7 @@ def _over(state: State, last_poll: Do) -> Row:
 
 
 _MOVING: Row = {
-    # Clients end their polls before they go over.
+    # Clients end their polls before they upgrade.
     **_over(State.MOVING, Do.REFUSE_REQUEST),
     Input.TAKEN_OVER: Step(State.MOVED, Do.FORGET),
     Input.NOT_TAKEN: _BROKEN,
@@ -253,11 +253,11 @@ TABLE: Mapping[State, Row] = {
     State.CLOSED: _over(State.CLOSED, Do.ANSWER_CLOSE),
 }
 
-#: The states of a session that is over, and of one that is at a WebSocket.
+#: The states of sessions that have ended, and of those that use a WebSocket.
 OVER = frozenset({State.LEFT, State.CLOSED, State.MOVED})
 AT_WEBSOCKET = frozenset({State.WEBSOCKET, State.SHUT_WEBSOCKET})
 
 
 def step(state: State, event: Input) -> Step:
-    """What an input does to a session that is in a state."""
+    """The next state, and what to do, after an input in a state."""
     return TABLE[state][event]

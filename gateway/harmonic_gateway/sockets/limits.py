@@ -1,4 +1,4 @@
-"""The bounds of the sockets: what a client may cost, and for how long it may take."""
+"""The bounds of the sockets: on a client's bytes, packets, CPU time and delays."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,117 +6,116 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-#: A WebSocket message or a body. Above the bound of messages, so that too large ones are refused
-#: with an answer, and not by closing the connection.
+#: Bytes of a WebSocket message or a body. More than the bound of messages, so that a too large one
+#: is refused with an answer, and not by closing the connection.
 MAX_TRANSPORT_BYTES = 1024 * 1024
-#: Packets in one body of HTTP polling: a client that was blocked for a while sends many.
+#: Packets in one body of HTTP polling; a client that was blocked for a while sends many at once.
 MAX_PACKETS_PER_BODY = 1000
-#: Packets in one answer to a poll: python-engineio's client refuses more.
+#: Packets in one answer to a poll; python-engineio's client refuses more.
 MAX_PACKETS_PER_POLL = 16
-#: How long a poll waits for something to send while the client probes a WebSocket.
+#: How long a poll waits for packets after the client's probe of a WebSocket was answered.
 PROBED_POLL_S = 0.1
-#: Attachments of one packet; clients of Socket.IO take no more themselves.
+#: Attachments of one packet; clients of Socket.IO accept no more, either.
 MAX_ATTACHMENTS = 10
-#: A packet that is no event: the largest is a CONNECT with a token and an offset.
+#: Bytes of a packet that is not an event. The largest is a CONNECT with a token and an offset.
 MAX_CONTROL_BYTES = 16 * 1024
-#: What an event's text may hold, counted before it is read: commas, brackets that open, colons, and
-#: halves of characters. Each costs time and memory to read; declared events have far fewer.
+#: Commas, opening brackets, colons and surrogates in an event's text, counted before it is parsed.
+#: Each costs time and memory to parse; declared events have far fewer.
 MAX_COMMAS, MAX_BRACKETS, MAX_COLONS, MAX_SURROGATES = 8192, 1024, 1024, 512
-#: A client without a namespace is late after so long, and one that does not finish an upgrade is
-#: let go.
+#: Seconds after which a client without a namespace is late, and after which an upgrade is given up.
 HANDSHAKE_TIMEOUT_S = 10.0
-#: A client that is late is let go after so long in all: its application may fetch a token first.
+#: Seconds after which a late client is given up: it may have to fetch a token first.
 LATE_TIMEOUT_S = 45.0
-#: A polling client's body must be there within this time.
+#: How long a polling client's body may take to arrive.
 BODY_TIMEOUT_S = 10.0
-#: Attachments of a packet must follow it within this time.
+#: How long the attachments of a packet may take to follow it.
 ATTACHMENTS_TIMEOUT_S = 10.0
 #: A client with more unread bytes than this is behind: events wait, live signals are dropped.
 BEHIND_BYTES = 64 * 1024
-#: Superseded events are removed once one part in so many of the bound waits, not before: a burst
-#: does not mean that a client is slow.
+#: Superseded events are removed once this fraction (1/n) of the bound waits. A smaller burst does
+#: not mean that a client is slow.
 CONFLATED_ABOVE_SHARE = 4
-#: What brings a client up to date is not counted towards the bound; it may have this many bytes.
+#: Bytes that may wait for a client in all. Missed events count only towards this bound.
 MAX_OWED_BYTES = 16 * 1024 * 1024
-#: A client for whom more bytes than this wait in this process has full buffers, and so has the
-#: kernel: from then on it is checked that the client reads.
+#: If more bytes than this wait for a client in this process, the buffers of the client and of the
+#: kernel are full: from then on, the gateway checks that the client reads.
 WATCHED_ABOVE_BYTES = 4 * 1024
-#: The time between two such checks.
+#: Seconds between two such checks.
 LOOK_INTERVAL_S = 0.5
-#: A CONNECT looks up a session, and may leave one behind: it counts as so many events.
+#: The number of events that a CONNECT counts as: it looks up a session, and may create one.
 CONNECT_COUNTS = 10
-#: What may wait for a client whose session goes on at another gateway: with more, it comes back.
+#: Bytes that may wait in a session that moves to another gateway. With more, the client is closed
+#: and reconnects.
 MAX_HANDED_BYTES = 4 * 1024 * 1024
-#: CPU seconds that are charged without being measured: for a byte on its way through the kernel,
-#: for a message's turn in the event loop, for a request, and for a packet that is no message.
+#: CPU seconds that are charged without measuring: for a byte in the kernel, for a message's turn in
+#: the event loop, for a request, and for a packet that is not a message.
 BYTE_COST_S, MESSAGE_COST_S, REQUEST_COST_S, PACKET_COST_S = 6e-9, 150e-6, 400e-6, 20e-6
-#: A WebSocket's data of at most so many bytes are not worth measuring what it takes to read them.
-#: Each byte is charged as if it came with a frame of its own.
+#: Received data of at most this many bytes is not measured. Each of its bytes is charged as if it
+#: were a frame of its own.
 UNMEASURED_BYTES, UNMEASURED_BYTE_COST_S = 512, 400e-9
-#: Larger ones are measured; this is what it takes to receive them.
+#: CPU seconds to receive larger data, in addition to the measured time.
 RECEIVING_COST_S = 120e-6
-#: CPU seconds that reading a WebSocket may take without a message coming of it.
+#: CPU seconds that may be spent on reading a WebSocket without a complete message.
 MAX_UNPAID_S = 0.25
-#: How long the client of a closed session may take to read what was sent before.
+#: How long the client of a closed session may take to read the last packets.
 LINGER_S = 5.0
-#: For how long, and how much, a client that was told of the end may still send: it is read and
+#: How long, and how many bytes, a client may still send after the close frame: it is read and
 #: dropped.
 MAX_LINGER_S = 15.0
 MAX_LINGER_BYTES = 8 * 1024 * 1024
 
-#: The address that a request is counted as coming from, where somebody found it out.
+#: The key of a request's counted address, set by the guard of addresses.
 ADDRESS = web.RequestKey("address", str)
 
 
 class Guard(Protocol):
-    """Counts what one client sends."""
+    """Counts the messages of one client."""
 
     def take(self, now_s: float, *, counts: int = 1) -> float:
-        """0 if it may be taken now, else the seconds until it may."""
+        """Let one message pass: return 0, or the seconds until it may."""
 
     def busy_s(self, now_s: float) -> float:
-        """For how long what was sent still counts."""
+        """Seconds until the messages so far no longer count."""
 
     def go_on(self, now_s: float, busy_s: float) -> None:
-        """Have what was sent to another gateway count for so long."""
+        """Count the messages that were sent to another gateway, for ``busy_s`` seconds."""
 
 
 class ReadingPace(Protocol):
-    """How fast one client is read; ``is_behind`` tells that it may have to wait."""
+    """The pace at which one client is read. If ``is_behind``, the client may have to wait."""
 
     is_behind: bool
 
     @property
     def is_spent(self) -> bool:
-        """Whether so many messages were refused that the client is to be closed."""
+        """Whether too many messages were refused, so that the client is to be closed."""
 
     def charge_to(self, budget: Any) -> None:
         """From now on, charge this budget as well."""
 
     def took(self, cost_s: float, now_s: float) -> None:
-        """Count a message that took so many CPU seconds."""
+        """Charge the CPU seconds of a message."""
 
     def refused(self, now_s: float) -> bool:
-        """Count a refusal; whether it is to have a line of its own in the log."""
+        """Count a refusal; return whether it is to have its own line in the log."""
 
     def wait_s(self, now_s: float) -> float:
         """Seconds until the next message may be read."""
 
     def busy_s(self, now_s: float) -> float:
-        """For how long what the client has cost still counts."""
+        """Seconds until the cost of the client so far no longer counts."""
 
     def go_on(self, now_s: float, busy_s: float) -> None:
-        """Have what the client has cost at another gateway count for so long."""
+        """Count the client's cost at another gateway, for ``busy_s`` seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
     """The bounds that an operator sets. The id of every session begins with ``name``.
 
-    A client is given up if it leaves a ping unanswered, or reads nothing at all of what waits
-    for it, for ``ping_timeout_s``. So many clients of an address may be late to connect.
-    ``larger_messages_bytes`` are the bounds of those events that may have more than
-    ``max_message_bytes``.
+    A client is given up if, for ``ping_timeout_s``, it does not answer a ping or reads nothing of
+    the waiting bytes. ``late_per_address`` bounds the late clients of an address.
+    ``larger_messages_bytes`` are the bounds of events that may exceed ``max_message_bytes``.
     """
 
     ping_interval_s: float

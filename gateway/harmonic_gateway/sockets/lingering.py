@@ -1,16 +1,16 @@
-"""The end of a WebSocket whose client still writes: what it sends is read, and dropped.
+"""Closes a WebSocket whose client still sends: its data is read and dropped.
 
 The kernel resets a connection that is closed with unread data. The client's kernel then drops what
-the client has not read, the message that says why it was closed among it. Some libraries drop it
-themselves once they cannot write any more. So the connection is ended when the client has answered
-the close frame (RFC 6455, section 7.1.1), or has had time to.
+the client has not read, including the close frame and its reason. Some libraries also drop it once
+they cannot write. So the connection is closed after the client has answered the close frame (RFC
+6455, section 7.1.1), or has had time to.
 """
 
 import asyncio
 
 from harmonic_gateway.sockets.limits import LINGER_S, MAX_LINGER_BYTES, MAX_LINGER_S
 
-#: A close frame of a client: its first byte, and a bit of its second one beside the length.
+#: A close frame of a client: its first byte, and the mask bit in its second byte.
 _CLOSE, _MASKED = 0x88, 0x80
 _MASK_BYTES, _MAX_REASON_BYTES = 4, 125
 
@@ -18,8 +18,8 @@ _MASK_BYTES, _MAX_REASON_BYTES = 4, 125
 def part(transport: asyncio.Transport, *, answered: bool = False) -> bool:
     """Close a transport once the client has read what was sent, but not much later.
 
-    Whether the client is read until it ends the connection itself: then nothing may be written any
-    more. Unless the close frame is ``answered`` already, it is given time to answer it.
+    Return whether the client is read until it closes the connection itself: then nothing may be
+    written any more. Unless the close frame is ``answered``, the client is given time to answer.
     """
     loop = asyncio.get_running_loop()
     loop.call_later(LINGER_S, _cut, transport)
@@ -32,13 +32,13 @@ def part(transport: asyncio.Transport, *, answered: bool = False) -> bool:
         lingering.say_no_more()
     else:
         loop.call_later(LINGER_S, lingering.say_no_more)
-    # It may have been paused by whoever read it before.
+    # Its former protocol may have paused it.
     transport.resume_reading()
     return True
 
 
 class _Lingering(asyncio.Protocol):
-    """Drops what a client still sends, within a bound; the end is told the protocol before."""
+    """Reads and drops data within a bound; passes the connection's end to the former protocol."""
 
     def __init__(self, transport: asyncio.Transport, before: asyncio.BaseProtocol) -> None:
         self._transport = transport
@@ -47,13 +47,13 @@ class _Lingering(asyncio.Protocol):
         self._may_write = True
 
     def say_no_more(self) -> None:
-        """Tell the client that nothing more comes; it may still send."""
+        """Close the sending half; the client may still send."""
         if self._may_write and not self._transport.is_closing():
             self._may_write = False
             if self._transport.can_write_eof():
                 self._transport.write_eof()
             else:
-                # TLS has no half of an end.
+                # TLS has no half-closed state.
                 self._transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -74,9 +74,9 @@ class _Lingering(asyncio.Protocol):
 
 
 def _answers_close(data: bytes) -> bool:
-    """Whether some data ends with a close frame: a client sends nothing after it.
+    """Whether data ends with a close frame, after which a client sends nothing.
 
-    Where a message's end looks like one, the client is given less time, and no harm is done.
+    If the end of a message looks like one, the client is only given less time.
     """
     longest = min(_MAX_REASON_BYTES, len(data) - _MASK_BYTES - 2)
     return any(

@@ -1,4 +1,4 @@
-"""The metrics of the sockets: the part of the gateway's table that knows no message."""
+"""The metrics of the sockets: the part of the gateway's table that is independent of messages."""
 
 from harmonic_gateway.sockets.ended import EndReason
 from harmonic_runtime.observability.specs import (
@@ -9,7 +9,7 @@ from harmonic_runtime.observability.specs import (
     labelled,
 )
 
-#: How a client is connected.
+#: The transports of clients.
 TRANSPORTS = ("polling", "websocket")
 
 SOCKETS = GaugeSpec("sockets", "Engine.IO sessions", OperatorQuestion.CONNECT)

@@ -1,4 +1,4 @@
-"""Socket.IO on one session: its namespaces, its packets, and what the application is told.
+"""Socket.IO on one session: its namespaces, its packets, and the calls of the application.
 
 The driver of the table in ``stages``.
 """
@@ -55,7 +55,7 @@ _EVENTS = {
 
 
 class Namespaces:
-    """What a client is connected to over one session; ``connections`` are by namespace."""
+    """The namespaces of one session; ``connections`` are by namespace."""
 
     __slots__ = (
         "_application",
@@ -87,10 +87,10 @@ class Namespaces:
         self.connections: dict[str, Connection] = {}
 
     def said(self, message: str | bytes, cost_s: float) -> Coroutine[Any, Any, None] | None:
-        """Take what the client says; raise :class:`Malformed` if it makes no sense.
+        """Take a message of the client; raise :class:`Malformed` if it is not valid.
 
-        To receive it took ``cost_s`` of CPU time. What is returned, where the application has to
-        be asked, is to be awaited before anything else is said.
+        Receiving it took ``cost_s`` CPU seconds. If the application has to be asked, a coroutine is
+        returned, which must be awaited before the next message is taken.
         """
         began_s = time.thread_time()
         packet = self._read(message)
@@ -100,24 +100,24 @@ class Namespaces:
         return self._connect(packet) if packet is not None and asks else None
 
     def end(self, namespace: str, ended: Ended) -> None:
-        """A connection is over, whatever its client says."""
+        """End the connection to a namespace."""
         self._step(namespace, NamespaceEvent.ENDED, ended)
 
     def end_all(self, ended: Ended) -> None:
-        """The session is over."""
+        """End all connections: the session has ended."""
         self._partial = None
         for namespace in list(self.connections):
             self.end(namespace, ended)
 
     def is_settled(self, mover: Mover) -> bool:
-        """Whether nothing is under way that only this gateway could finish."""
+        """Whether no operation is pending that only this gateway can finish."""
         return self._partial is None and all(
             connection.stage is Stage.CONNECTED and mover.is_settled(connection)
             for connection in self.connections.values()
         )
 
     def hand_over(self, session: HandedSession, mover: Mover) -> None:
-        """Add what is connected over a session to what is handed over of it."""
+        """Add the session's connections to its handed-over state."""
         for connection in tuple(self.connections.values()):
             self._step(connection.namespace, NamespaceEvent.HANDED_OVER)
             kept = mover.hand_over(connection)
@@ -129,12 +129,12 @@ class Namespaces:
         session.cost_s = self._socket.pace.busy_s(now_s)
 
     def moved(self) -> None:
-        """Another gateway has all that is connected over the session."""
+        """Forget all connections: another gateway has taken them over."""
         for namespace in list(self.connections):
             self._step(namespace, NamespaceEvent.MOVED)
 
     def take_over(self, session: HandedSession) -> list[tuple[Connection, HandedConnection]]:
-        """The connections of a session that is being taken over, each to be let in."""
+        """The connections of a session that is being taken over; each has to be accepted."""
         self._has_asked = session.has_asked
         now_s = asyncio.get_running_loop().time()
         self._guard.go_on(now_s, session.busy_s)
@@ -148,17 +148,17 @@ class Namespaces:
         return taken
 
     def let_in(self, connection: Connection) -> bool:
-        """A connection was taken over; whether its session is still there."""
+        """Accept a connection that was taken over; return whether its session still exists."""
         return self._step(connection.namespace, NamespaceEvent.ACCEPTED) is Effect.ANSWER
 
     def tell(self, what: Callable[[Connection], None]) -> None:
-        """Tell the application of each connection that it was told to be connected."""
+        """Call ``what`` for each connection that the application knows as connected."""
         for connection in tuple(self.connections.values()):
             if connection.stage is Stage.CONNECTED:
                 what(connection)
 
     def _read(self, message: str | bytes) -> Incoming | None:
-        """The packet that a message completes, if it does."""
+        """The packet that a message completes, if any."""
         partial = self._partial
         if isinstance(message, str):
             if partial is not None:
@@ -188,7 +188,7 @@ class Namespaces:
             self._socket.shut()
 
     def _follow(self, packet: Incoming) -> bool:
-        """Do what a packet asks for at once; whether the application has to be asked."""
+        """Handle a packet; return whether the application has to be asked."""
         event = _EVENTS.get(packet.kind, NamespaceEvent.ACK)
         connection = self.connections.get(packet.namespace)
         match self._step(packet.namespace, event, Ended.GOODBYE):
@@ -205,7 +205,7 @@ class Namespaces:
         return False
 
     def _step(self, namespace: str, event: NamespaceEvent, ended: Ended = Ended.BROKEN) -> Effect:
-        """Let a connection go on to its next stage, and report its end if that is one."""
+        """Move a connection to its next stage; report its end if it has ended."""
         connection = self.connections.get(namespace)
         if connection is None:
             return follow(Stage.ABSENT, event).effect
@@ -220,8 +220,8 @@ class Namespaces:
         return effect
 
     def _is_refused(self, packet: Incoming) -> bool:
-        """Refuse a CONNECT for which nothing has to be done or asked, if it is such a one."""
-        # The first CONNECT of a session was counted with its handshake, by address.
+        """Refuse a CONNECT that needs no decision of the application, and return whether it was."""
+        # The first CONNECT of a session was counted with its handshake, per address.
         if self._has_asked and self._guard.take(
             asyncio.get_running_loop().time(), counts=CONNECT_COUNTS
         ):
@@ -239,7 +239,7 @@ class Namespaces:
         return True
 
     async def _connect(self, packet: Incoming) -> None:
-        """Ask the application for a decision. What comes meanwhile finds the namespace taken."""
+        """Ask the application for a decision. The namespace counts as taken meanwhile."""
         connection = Connection(new_id(), packet.namespace, self._socket, self._guard)
         self.connections[packet.namespace] = connection
         decision, refusal = NamespaceEvent.REFUSED, None
@@ -255,7 +255,7 @@ class Namespaces:
         self._tell(connection, effect, refusal)
 
     def _tell(self, connection: Connection, effect: Effect, refusal: Encoded | None) -> None:
-        """Tell of a decision, in the turn of the loop in which it was made."""
+        """Send a decision to the client, in the turn of the loop in which it was made."""
         match effect:
             case Effect.REFUSE:
                 if refusal is not None:
@@ -266,7 +266,7 @@ class Namespaces:
                 self._socket.in_use()
                 known = {"pid": connection.pid} if connection.pid is not None else {}
                 answer = {"sid": connection.id, **known}
-                # What was missed follows only now: before, a client would not move its offset.
+                # Missed events follow CONNECT: before it, a client would not update its offset.
                 with self._socket.outbox.together():
                     self._socket.outbox.send(control(CONNECT, connection.namespace, answer))
                     self._application.connected(connection)
@@ -276,6 +276,6 @@ class Namespaces:
                 raise AssertionError(f"a decision leads to no {other}")
 
     def _turn_away(self, code: int) -> None:
-        """Close the session: its client comes back later. A WebSocket is told why by the code."""
+        """Close the session, so that its client reconnects later; ``code`` is for a WebSocket."""
         self._counters.turned_away.inc()
         self._socket.shut(code)

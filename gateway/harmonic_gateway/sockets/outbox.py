@@ -1,8 +1,8 @@
-"""What is sent to one client: order, bounds, and what becomes of a client that does not read.
+"""Sends packets to one client: in order, within bounds, and with care for slow clients.
 
-What is sent over a WebSocket is written straight to its transport, so nothing can overtake, and
-a frame for many members is the same bytes for all of them. What cannot be written yet, because
-the client polls, is about to go over or does not keep up, waits in a backlog.
+Packets for a WebSocket are written directly to its transport, so none overtakes another, and a
+frame for many members has the same bytes for all. Packets that cannot be written yet, because the
+client polls, is about to upgrade or does not keep up, wait in a backlog.
 """
 
 import asyncio
@@ -26,33 +26,33 @@ from harmonic_gateway.sockets.limits import (
 from harmonic_gateway.sockets.lingering import part
 from harmonic_gateway.sockets.watching import ReadingWatch
 
-#: What is written together is at most about this: more would hide how far a client is behind.
+#: Bytes that are collected before they are written. More would hide how far a client is behind.
 HELD_BYTES = 16 * 1024
 PING_FRAME = Encoded.of([f"{PING}"])
 
 
 class Reader(Protocol):
-    """Whose outbox it is."""
+    """The client of an outbox."""
 
     def spared(self, events: int, signals: int) -> None:
-        """The client is behind, and is not sent superseded events and live signals."""
+        """The client is behind: superseded events and live signals are not sent to it."""
 
     def overflowed(self) -> None:
-        """More waits for the client than may: it is to be given up."""
+        """Too many bytes wait for the client: it is to be given up."""
 
     def stalled(self) -> None:
-        """The client reads nothing of what waits for it: it is to be given up."""
+        """The client reads nothing of the waiting bytes: it is to be given up."""
 
 
 class Writer(Protocol):
-    """What tells when the client has read."""
+    """Tells when the client has read."""
 
     async def drain(self) -> None:
-        """Wait until it has read; raise ``ConnectionError`` if it is gone."""
+        """Wait until the client has read; raise ``ConnectionError`` if it is gone."""
 
 
 class Outbox:
-    """Everything that is sent to one client, in order; ``send`` never raises and never waits."""
+    """All packets to one client, in order. ``send`` never raises and never waits."""
 
     __slots__ = (
         "_backlog",
@@ -80,9 +80,9 @@ class Outbox:
         self._ping_waits = False
         self._backlog: Backlog | None = None
         self._transport: asyncio.Transport | None = None
-        #: Where to write at once what is sent: the transport, unless something waits before it.
+        #: The transport, if packets can be written to it at once; ``None`` if earlier ones wait.
         self.direct: asyncio.Transport | None = None
-        #: The transport once the client was told of the end: nothing may be written to it.
+        #: The transport after the close frame: nothing more may be written to it.
         self._parted: asyncio.Transport | None = None
         self._writer: Writer | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -91,23 +91,23 @@ class Outbox:
 
     @property
     def backlog_bytes(self) -> int:
-        """How many bytes wait, besides those that the transport has taken."""
+        """Bytes that wait here, without those in the transport."""
         return 0 if self._backlog is None else self._backlog.bytes
 
     @property
     def is_owing(self) -> bool:
-        """Whether anything waits that brings the client up to date."""
+        """Whether missed events wait."""
         return self._backlog is not None and self._backlog.is_owing
 
     @property
     def is_polled(self) -> bool:
-        """Whether a poll waits for something to send."""
+        """Whether a poll waits for packets."""
         return self._poll is not None
 
     def ping_pending_until_s(self, timeout_s: float) -> float | None:
-        """Until when a ping that has not left yet may wait, by the loop's clock.
+        """Until when a ping may wait to be sent, by the loop's clock; ``None`` once it is sent.
 
-        A client that reads on has so long after it last read anything. ``None`` where it left.
+        It may wait for ``timeout_s`` after the client last read anything.
         """
         if not self._ping_waits or self._backlog is None:
             return None
@@ -115,10 +115,10 @@ class Outbox:
         return reads.moved_at_s + timeout_s
 
     def send(self, encoded: Encoded, *, owed: bool = False) -> None:
-        """Send after all that was sent before.
+        """Send a packet after all earlier ones.
 
-        For a client that does not keep up it waits, and may be left out as its frame says,
-        unless it is ``owed``. A client that leaves too much unread is given up.
+        If the client does not keep up, the packet waits. Unless it is ``owed``, it may then be left
+        out, as its frame allows. A client with too many unread bytes is given up.
         """
         transport = self._transport
         if transport is None or self._backlog is not None:
@@ -142,7 +142,7 @@ class Outbox:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Write what is sent within the block at once: a system call. Nothing is awaited in it."""
+        """Write all packets of the block with one system call. The block must not await."""
         if self._held is not None or self._transport is None:
             yield
             return
@@ -158,11 +158,11 @@ class Outbox:
     def go_over(
         self, transport: asyncio.Transport | None, writer: Writer, *, deflates: bool
     ) -> None:
-        """From now on, write to a WebSocket: what waits first, all of it."""
+        """Write to a WebSocket from now on, beginning with all waiting packets."""
         self._transport = transport
         self._writer = writer
         self._deflates = deflates
-        # Of a session that was shut meanwhile, what waits is still sent.
+        # If the session was shut meanwhile, its waiting packets are still sent.
         self._is_open = True
         self.release()
         waiting, self._backlog, self._ping_waits = self._backlog, None, False
@@ -171,9 +171,9 @@ class Outbox:
         self.direct = None if self.backlog_bytes else transport
 
     def take(self, *, whole: bool = False) -> list[Encoded]:
-        """What one poll is answered with: several small packets, or a large one alone.
+        """Remove and return the packets for one poll: several small ones, or a large one alone.
 
-        The ``whole`` is all that waits.
+        With ``whole``, return all waiting packets.
         """
         entries: list[Encoded] = []
         packets = 0
@@ -187,7 +187,7 @@ class Outbox:
         return entries
 
     async def wait(self, patience_s: float | None) -> None:
-        """Return once something waits for a poll, it is released, or its patience is over."""
+        """Wait until a packet waits, the poll is released, or ``patience_s`` is over."""
         if self._backlog:
             return
         self._poll = asyncio.get_running_loop().create_future()
@@ -200,12 +200,12 @@ class Outbox:
             self._poll = None
 
     def release(self) -> None:
-        """Have a poll that waits end."""
+        """End a waiting poll."""
         if self._poll is not None and not self._poll.done():
             self._poll.set_result(None)
 
     def seal(self, *, dropping: bool = False) -> None:
-        """Take nothing more to send; what waits is still polled, unless it is dropped."""
+        """Accept no more packets. Waiting ones can still be polled, unless they are dropped."""
         self._is_open = False
         if dropping:
             self._backlog = None
@@ -216,7 +216,7 @@ class Outbox:
     def close(self, code: int) -> bool:
         """Close the WebSocket, after all that was sent before.
 
-        Whether all of it is written, and only the client's end of the connection is waited for.
+        Return whether all of it is written, and only the client's close is outstanding.
         """
         transport = self._transport
         if self._held is not None:
@@ -232,7 +232,7 @@ class Outbox:
         return False
 
     def end(self, *, at_once: bool) -> None:
-        """End the WebSocket's transport: now, or once what was sent before is read."""
+        """End the WebSocket's transport: now, or once the client has read all that was sent."""
         transport = self._transport or self._parted
         if transport is not None and at_once:
             reset(transport)
@@ -240,7 +240,7 @@ class Outbox:
             part(self._transport, answered=True)
 
     def _keep(self, encoded: Encoded, *, owed: bool) -> None:
-        """Let it wait, within bounds."""
+        """Add a packet to the backlog, within bounds."""
         transport = self._transport
         if not self._is_open or (transport is not None and transport.is_closing()):
             return
@@ -281,10 +281,10 @@ class Outbox:
         return encoded
 
     async def _catch_up(self, transport: asyncio.Transport) -> None:
-        """Write what waits, as fast as the client reads."""
+        """Write waiting packets as fast as the client reads."""
         writer = self._writer
         try:
-            # Whoever listens to the connection hears of its end as well.
+            # The reader of the connection reports its end.
             with suppress(ConnectionError):
                 while writer is not None and self._backlog and not transport.is_closing():
                     await writer.drain()
@@ -296,7 +296,7 @@ class Outbox:
     def is_done(self) -> bool:
         """Whether the client has read all that was sent, or is sent nothing more.
 
-        Then it is watched no more.
+        If so, this ends the watch of the client.
         """
         behind = self._backlog is not None or (
             self._transport is not None and self._transport.get_write_buffer_size() > 0
@@ -308,7 +308,7 @@ class Outbox:
 
 
 class _Unwritten:
-    """What is to be written at once, a part of it as soon as that is much."""
+    """Collects data to write at once, and writes it early above ``HELD_BYTES``."""
 
     __slots__ = ("_data", "_transport")
 
@@ -317,13 +317,13 @@ class _Unwritten:
         self._data = bytearray()
 
     def add(self, data: bytes) -> None:
-        """Hold this, after all that is held."""
+        """Add data at the end."""
         self._data += data
         if len(self._data) > HELD_BYTES:
             self.write()
 
     def write(self) -> None:
-        """Write what is held."""
+        """Write the collected data."""
         if self._data and not self._transport.is_closing():
             self._transport.write(bytes(self._data))
         self._data.clear()

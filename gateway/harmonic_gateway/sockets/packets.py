@@ -1,6 +1,6 @@
-"""Reading Socket.IO packets, within bounds: python-socketio's codec with the gaps closed.
+"""Reads Socket.IO packets within bounds: python-socketio's codec, with missing checks added.
 
-Whatever is not a packet raises ``Malformed``; the connection has no use after that.
+A text that is not a packet raises ``Malformed``; the connection cannot be used after that.
 """
 
 import json
@@ -21,21 +21,21 @@ from harmonic_gateway.sockets.limits import (
     MAX_SURROGATES,
 )
 
-#: Type, attachments, namespace and ack id, as every packet begins.
+#: The head of every packet: type, number of attachments, namespace and ack id.
 _HEAD = re.compile(r"([0-6])(?:(\d{1,2})-)?(/[^,]*(?:,|$))?(\d{1,15})?(?!\d)", re.ASCII)
-#: The name of an event that is not read as a whole.
+#: The name of an event whose arguments are not read.
 _NAME = re.compile(r'\s*\[\s*"([^"\\]{0,100})"')
-#: One half of a character at least, which may have lost its other half.
+#: An escaped surrogate, which may be a lone one.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-#: Longer numbers are beyond every range and would cost time to convert.
+#: Longer numbers are outside every valid range and would take time to convert.
 _MAX_EXACT_CHARACTERS = 20
 _EVENT_DATA = (Received, list)
-#: No event may have more bytes than the others.
+#: The default: no event has a larger bound of its own.
 NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class Malformed(ValueError):
-    """A client does not speak Socket.IO."""
+    """A client violates the protocol of Socket.IO."""
 
 
 def _bounded_int(digits: str) -> int | float:
@@ -43,7 +43,7 @@ def _bounded_int(digits: str) -> int | float:
 
 
 class _Json:
-    """The codec's JSON: numbers of any length become finite work, and any text can be written."""
+    """The codec's JSON, which bounds the work for long numbers and replaces lone surrogates."""
 
     dumps = staticmethod(json.dumps)
     _decode = staticmethod(json.JSONDecoder(parse_int=_bounded_int).decode)
@@ -53,7 +53,7 @@ class _Json:
         value = cls._decode(text)
         if _SURROGATE.search(text) is None:
             return value
-        # JavaScript sends what is left of a character that was cut in two.
+        # JavaScript sends a lone surrogate where a text was cut inside a character.
         whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
         return cls._decode(whole.decode("utf-16", "replace"))
 
@@ -63,7 +63,7 @@ class _Packet(Packet):  # type: ignore[misc]  # python-socketio ships no types
 
 
 class Incoming:
-    """A packet that was read; an event with attachments is complete once they are all there."""
+    """A packet that was read. An event is complete once all of its attachments are there."""
 
     __slots__ = (
         "_attachments",
@@ -78,9 +78,9 @@ class Incoming:
     )
 
     def __init__(self, text: str, max_bytes: int, larger_bytes: Mapping[str, int] = NONE) -> None:
-        """Read a packet. An event has at most ``max_bytes``, or what ``larger_bytes`` says of it.
+        """Read a packet. An event has at most ``max_bytes``, or its own bound in ``larger_bytes``.
 
-        Raise :class:`Malformed` if it is none.
+        Raise :class:`Malformed` for a text that is not a packet.
         """
         head = _HEAD.match(text)
         if head is None:
@@ -102,16 +102,16 @@ class Incoming:
 
     @property
     def complete(self) -> bool:
-        """Whether no attachment is missing."""
+        """Whether all attachments are there."""
         return len(self._attachments) == self._awaited
 
     def attach(self, attachment: bytes) -> None:
-        """Take the next attachment."""
+        """Add the next attachment."""
         self._attachments.append(attachment)
         self.size_bytes += len(attachment)
 
     def event(self) -> Received:
-        """The event that a complete packet holds."""
+        """The event of a complete packet."""
         if isinstance(self.data, Received):
             return Received(self.data.name, None, self.ack_id, self.size_bytes, self._is_wide)
         name, *args = self.data
@@ -133,7 +133,7 @@ class Incoming:
         if not self._is_event and self.size_bytes > MAX_CONTROL_BYTES:
             raise Malformed("too large")
         try:
-            # The codec takes the head apart as well, which was done for these.
+            # The head of these is parsed already; the codec would parse it again.
             if self._is_event or (self.kind == CONNECT and start < len(text)):
                 data = _Json.loads(text[start:])
             else:
@@ -154,8 +154,8 @@ class Incoming:
 
 
 def _is_wide(text: str) -> bool:
-    """Whether a text holds more values, objects or broken characters than any declared event."""
-    # So short a text cannot.
+    """Whether a text has more values, objects or surrogates than any declared event."""
+    # A text this short cannot have more.
     if len(text) <= MAX_SURROGATES:
         return False
     return (
@@ -167,7 +167,7 @@ def _is_wide(text: str) -> bool:
 
 
 def _filled(value: Any, attachments: Sequence[bytes]) -> Any:
-    """The value with each attachment in its place, which must be one place."""
+    """The value with its attachments; each must have exactly one place."""
     left = dict(enumerate(attachments))
 
     def fill(value: Any) -> Any:

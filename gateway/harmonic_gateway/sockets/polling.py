@@ -1,4 +1,4 @@
-"""HTTP polling: reading a client's body, and answering its poll."""
+"""HTTP polling: reads clients' bodies, and encodes the answers to polls."""
 
 import asyncio
 from base64 import b64decode, b64encode
@@ -26,28 +26,28 @@ class PollAnswer(NamedTuple):
     gzips: bool = False
 
     def headers(self) -> dict[str, str]:
-        """What it says of its body."""
+        """The headers that describe its body."""
         headers = {"Content-Type": "text/plain; charset=UTF-8"}
         if self.gzips:
             headers["Content-Encoding"] = "gzip"
         return headers
 
     def to_response(self) -> web.Response:
-        """As aiohttp sends it."""
+        """The answer as a response of aiohttp."""
         return web.Response(body=self.body, status=self.status, headers=self.headers())
 
 
-#: Spelt as official servers do.
+#: The text of official servers.
 TAKEN = PollAnswer(HTTPStatus.OK, b"ok")
 BAD_REQUEST = PollAnswer(HTTPStatus.BAD_REQUEST)
-#: To the poll of a client that has left, or that is going over.
+#: Answers the poll of a client that has left, or that is upgrading.
 LAST_ANSWER = PollAnswer(HTTPStatus.OK, f"{NOOP}".encode())
 
 
 def packets_of(body: str) -> Iterator[tuple[int, str | bytes]]:
-    """What a client says in a POST: types of packets with their data, read one by one.
+    """The packets in the body of a POST: their types and data, read one by one.
 
-    Raise ``EngineIOError`` for too many. Taking a malformed packet raises ``ValueError``.
+    Raise ``EngineIOError`` for too many packets. Reading a malformed one raises ``ValueError``.
     """
     packets = body.split(_SEPARATOR)
     if len(packets) > limits.MAX_PACKETS_PER_BODY:
@@ -56,7 +56,7 @@ def packets_of(body: str) -> Iterator[tuple[int, str | bytes]]:
 
 
 def text_of(entries: Sequence[Encoded]) -> bytes:
-    """Packets in a row, as a poll is answered with them."""
+    """The body of an answer to a poll with these packets."""
     return _SEPARATOR.join(
         packet if isinstance(packet, str) else f"b{b64encode(packet).decode()}"
         for entry in entries
@@ -65,7 +65,7 @@ def text_of(entries: Sequence[Encoded]) -> bytes:
 
 
 def encoded_packets(text: str) -> Iterator[Encoded]:
-    """The packets of :func:`text_of`, to be sent once more."""
+    """The packets in a text of :func:`text_of`, to be sent again."""
     for packet in text.split(_SEPARATOR) if text else ():
         if packet == PING_FRAME.packets[0]:
             yield PING_FRAME
@@ -76,7 +76,7 @@ def encoded_packets(text: str) -> Iterator[Encoded]:
 
 
 def answer(entries: Sequence[Encoded], accepted: str) -> PollAnswer:
-    """The answer to a poll; ``accepted`` encodings are made use of."""
+    """The answer to a poll, compressed if the client ``accepted`` that."""
     gzips = "gzip" in accepted
     body = entries[0].gzipped if gzips and len(entries) == 1 else None
     if body is None:
@@ -88,12 +88,12 @@ def answer(entries: Sequence[Encoded], accepted: str) -> PollAnswer:
 
 
 async def read_body(request: web.Request) -> str:
-    """What a client sends; raise ``EngineIOError`` for a body that may not be."""
+    """The body of a client's request; raise ``EngineIOError`` if it is not allowed."""
     if request.headers.get("Content-Encoding"):
         raise EngineIOError("a compressed body")
     content = request.content
     if content.is_eof() and content.exception() is None:
-        # It came with its head, as most do: nothing is waited for.
+        # It arrived together with its head, as most do: no wait is needed.
         return _text(content.read_nowait())
     body = bytearray()
     try:

@@ -1,8 +1,8 @@
-"""Reading a session's WebSocket: each packet where it is read, if nothing has to be waited for.
+"""Reads a session's WebSocket, and takes each packet without a task where it can.
 
-Events and answers to pings are taken in the call of the transport, without a task's turn. All
-else waits in the WebSocket's queue, and so does what comes after it, for a task that ends when
-nothing waits: packets are taken in the order of their coming.
+Events and answers to pings are taken in the transport's call that reads them. Other packets wait in
+the WebSocket's queue, together with all later ones, for a task that ends when the queue is empty.
+So packets are taken in order of arrival.
 """
 
 import asyncio
@@ -29,26 +29,26 @@ class ReadSession(Protocol):
 
     @property
     def at_websocket(self) -> bool:
-        """Whether it is at its WebSocket, and not shut."""
+        """Whether it uses its WebSocket and is not shut."""
 
     @property
     def closed(self) -> bool:
-        """Whether it is over."""
+        """Whether it has ended."""
 
     def packet(self, kind: int, data: str | bytes, cost_s: float) -> Awaitable[None] | None:
-        """Take a packet; what is returned is to be awaited before the next one is.
+        """Take a packet; await a returned awaitable before the next one.
 
-        Raise ``ValueError`` or ``RecursionError`` for one that ends the session.
+        Raise ``ValueError`` or ``RecursionError`` for a packet that ends the session.
         """
 
     def charge(self, cost_s: float) -> None:
-        """Charge the client for what no message of its comes of."""
+        """Charge the client CPU seconds that belong to no message."""
 
     async def slow_down(self) -> None:
         """Wait until the client's next message may be read, or close the client."""
 
     def read_to_end(self, code: int | None, fault: Exception | None) -> None:
-        """The WebSocket ended, by a close frame with a ``code`` or for a ``fault`` of its client.
+        """Note the WebSocket's end: by a close frame with ``code``, or by a client's ``fault``.
 
         Called once.
         """
@@ -59,7 +59,7 @@ class ReadWebSocket(Protocol):
 
     @property
     def is_all_received(self) -> bool:
-        """Whether no message that was read is still to be received."""
+        """Whether all messages that were read have been received."""
 
     async def receive(self) -> WSMessage:
         """The next message."""
@@ -68,10 +68,10 @@ class ReadWebSocket(Protocol):
         """Answer a ping."""
 
     def take_cost_s(self) -> float:
-        """CPU seconds that it took to read what came since this was asked the last time."""
+        """CPU seconds spent on reading since the last call."""
 
     def finish(self, last: WSMessage | None) -> None:
-        """Close the connection after the ``last`` message that counts, if there was one."""
+        """Close the connection after its ``last`` message, if there was one."""
 
 
 class Reading:
@@ -85,40 +85,40 @@ class Reading:
     def __init__(self, session: ReadSession, websocket: ReadWebSocket) -> None:
         self._session = session
         self._websocket = websocket
-        #: Whether all that came before was taken.
+        #: Whether all earlier messages were taken, so that it waits for the next.
         self._waits = False
         self._task: asyncio.Task[WSMessage | None] | None = None
         self._fault: Exception | None = None
-        #: Whether what was taken where it was read is to be paid for before the next message is.
+        #: Whether a packet that was taken without a task requires a pause before the next.
         self._owes_pause = False
         self._is_lost = self._is_over = False
 
     def begin(self) -> None:
-        """Take what has come already, and what comes from now on."""
+        """Take the messages that wait, and those that follow."""
         self._waits = self._websocket.is_all_received
         if not self._waits:
             self.wake()
 
     def wake(self) -> None:
-        """A message waits to be received, or there will be none any more."""
+        """Note that a message waits, or that no message follows."""
         self._waits = False
         if self._task is None and not self._is_over:
             self._task = asyncio.create_task(self._take_waiting())
             self._task.add_done_callback(self._taken)
 
     def lost(self) -> None:
-        """The connection is lost: what waits for an answer of the application is given up."""
+        """Note a lost connection; cancel a pending question to the application."""
         self._is_lost = True
         if self._task is None:
             self._end(None)
         else:
-            # It may have ended already, and be about to say so.
+            # The task may have finished, with its callback still to come.
             self._task.cancel()
 
     async def _take_waiting(self) -> WSMessage | None:
-        """Take all that waits; the message that ends the WebSocket, if one does.
+        """Take all waiting messages; return the message that ends the WebSocket, if any.
 
-        Raise ``ValueError`` or ``RecursionError`` where the client does not speak the protocol.
+        Raise ``ValueError`` or ``RecursionError`` if the client violates the protocol.
         """
         session, websocket = self._session, self._websocket
         stretch = Stretch(session.turns)
@@ -143,7 +143,7 @@ class Reading:
         return None
 
     def _taken(self, task: "asyncio.Task[WSMessage | None]") -> None:
-        """All that waited was taken, or the WebSocket ends."""
+        """Handle the end of the task: wait for more messages, or end the WebSocket."""
         self._task = None
         if task.cancelled():
             self._end(None)
@@ -155,7 +155,7 @@ class Reading:
         elif (last := task.result()) is not None or self._session.closed or self._is_lost:
             self._end(last)
         else:
-            # More may have come since.
+            # More may have arrived since.
             self.begin()
 
     def _end(self, last: WSMessage | None, fault: Exception | None = None) -> None:
@@ -167,7 +167,7 @@ class Reading:
                 self._websocket.finish(last)
 
     def _take(self, message: WSMessage, cost_s: float) -> Awaitable[None] | None:
-        """Take what was received; what is returned is to be awaited before the next is."""
+        """Take a received message; await a returned awaitable before the next one."""
         if message.type is WSMsgType.TEXT:
             return self._session.packet(int(message.data[0]), message.data[1:], cost_s)
         if message.type is WSMsgType.BINARY:
@@ -178,10 +178,10 @@ class Reading:
         return None
 
     def take_text(self, text: str | None) -> bool:
-        """Take a packet where it is read; ``False`` leaves it to be received in its turn.
+        """Take a packet in the call that reads it; ``False`` leaves it to be received in order.
 
-        The client that is to be read slowly, and the session that is to end, wait for that. What is
-        read while a message is received may come before that one is here: no event is taken then.
+        It is left if the client has to be slowed down, or the session has to end: both need the
+        task. An event is also left while the task receives an earlier message.
         """
         is_taken = text is not None and self._is_taken(text)
         if not is_taken:
@@ -200,7 +200,7 @@ class Reading:
         try:
             session.packet(MESSAGE, text[1:], self._websocket.take_cost_s())
         except (ValueError, RecursionError) as error:
-            # The text is received now, and the fault raised where it ends the session.
+            # Leave the text to the task, which raises the fault and so ends the session.
             self._fault = error
             return False
         self._owes_pause = session.pace.is_behind

@@ -1,15 +1,15 @@
-"""Sessions that are not here any more, and whose clients' requests may still be on their way."""
+"""Sessions that recently moved or ended, whose clients may still have requests under way."""
 
 from collections import OrderedDict
 
-#: Of each kind, the latest are known.
+#: Sessions of each kind that are kept: the latest.
 MAX_RECENT = 4096
 
 
 class RecentSessions:
-    """Which sessions moved to another gateway, and which were left before their poll arrived.
+    """Records the sessions that moved to another gateway, and those that ended without a poll.
 
-    Requests that a client sends at the same time come by different gateways, in any order.
+    A client's concurrent requests may arrive through different gateways, in any order.
     """
 
     def __init__(self) -> None:
@@ -17,19 +17,19 @@ class RecentSessions:
         self._left: OrderedDict[str, None] = OrderedDict()
 
     def moved(self, sid: str) -> None:
-        """A session goes on at another gateway."""
+        """Record a session that moved to another gateway."""
         _remember(self._moved, sid)
 
     def left(self, sid: str) -> None:
-        """A client has left that was not polling at the moment."""
+        """Record a session whose client left while it had no poll here."""
         _remember(self._left, sid)
 
     def is_moved(self, sid: str) -> bool:
-        """Whether a session goes on elsewhere."""
+        """Whether a session moved to another gateway."""
         return sid in self._moved
 
     def is_overtaken(self, sid: str) -> bool:
-        """Whether a poll was overtaken by its client's leave; asked once for each."""
+        """Whether a poll arrived after its client left; true only once for each session."""
         return self._left.pop(sid, self) is None
 
 

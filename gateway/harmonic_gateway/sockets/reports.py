@@ -1,4 +1,4 @@
-"""What the parts of a session report: to whoever counts, and to the session what ends it."""
+"""The reports of a session's parts: to the counters, and to the session if they end it."""
 
 from typing import Any, Protocol
 
@@ -7,22 +7,22 @@ from harmonic_gateway.sockets.outbox import PING_FRAME, Outbox
 
 
 class Tally(Protocol):
-    """Counts what becomes of clients that are behind, or do not answer."""
+    """Counts clients that are behind or do not answer."""
 
     def spared(self, events: int, signals: int) -> None:
-        """A client that is behind is not sent superseded events and live signals."""
+        """Count superseded events and live signals that a client that is behind is not sent."""
 
     def overflowed(self) -> None:
-        """A client is closed: more waits for it than may."""
+        """Count a client that is closed since too many bytes wait for it."""
 
     def stalled(self) -> None:
-        """A client is closed: it does not read."""
+        """Count a client that is closed since it does not read."""
 
     def slowed(self, seconds: float) -> None:
-        """A client's next message is read so much later."""
+        """Count a delay before a client's next message is read."""
 
     def heartbeat_missed(self) -> None:
-        """A client did not answer a ping in time."""
+        """Count a ping that was not answered in time."""
 
 
 class Reporting(Protocol):
@@ -33,21 +33,21 @@ class Reporting(Protocol):
     why: EndReason | None
 
     def give_up(self) -> None:
-        """Give up a client that is not there, or does not listen."""
+        """Give up a client that does not answer or does not read."""
 
 
 class ReportsHost(Protocol):
-    """Who is told of a session's heartbeats."""
+    """Is told of a session's heartbeats."""
 
     @property
     def tally(self) -> Tally:
-        """Who counts."""
+        """Counts what is reported."""
 
     def pinged(self, socket: Any) -> None:
         """A ping was sent, after all that was sent before."""
 
     def ponged(self, socket: Any) -> None:
-        """It was answered."""
+        """The ping was answered."""
 
 
 class Reports:
@@ -60,16 +60,16 @@ class Reports:
         self._host = host
 
     def ping(self) -> None:
-        """Send a ping after all that was sent before."""
+        """Send a ping, after all that was sent before."""
         self._socket.outbox.send(PING_FRAME)
         self._host.pinged(self._socket)
 
     def ping_pending_until_s(self, timeout_s: float) -> float | None:
-        """Until when a ping that has not left yet may wait; ``None`` where it has left."""
+        """Until when a ping may wait to be sent, by the loop's clock; ``None`` once it is sent."""
         return self._socket.outbox.ping_pending_until_s(timeout_s)
 
     def answer_waits_until_s(self, timeout_s: float) -> float:
-        """Until when an answer may wait on this side, which reads its client slowly."""
+        """Until when an answer may wait here, since this side may read its client slowly."""
         return self._socket.slow_until_s + timeout_s
 
     def answered(self) -> None:
@@ -83,17 +83,17 @@ class Reports:
         self._socket.give_up()
 
     def spared(self, events: int, signals: int) -> None:
-        """The client is behind, and is not sent superseded events and live signals."""
+        """The client is behind: superseded events and live signals are not sent to it."""
         self._host.tally.spared(events, signals)
 
     def overflowed(self) -> None:
-        """More waits for the client than may."""
+        """Too many bytes wait for the client: count it, and give it up."""
         self._host.tally.overflowed()
         self._socket.why = EndReason.OVERFLOW
         self._socket.give_up()
 
     def stalled(self) -> None:
-        """The client reads nothing of what waits for it."""
+        """The client reads nothing of the waiting bytes: count it, and give it up."""
         self._host.tally.stalled()
         self._socket.why = EndReason.STALLED
         self._socket.give_up()

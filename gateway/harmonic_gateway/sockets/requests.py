@@ -1,4 +1,4 @@
-"""The requests of a session that there is already: polls, what a client says, and its probing."""
+"""Requests of an existing session: polls, POSTs, and WebSockets."""
 
 from collections.abc import Awaitable, Callable
 
@@ -14,25 +14,25 @@ POLLING, WEBSOCKET = TRANSPORTS = ("polling", "websocket")
 
 
 def is_websocket(request: web.Request) -> bool:
-    """Whether a request is to become a WebSocket."""
+    """Whether a request asks for a WebSocket."""
     return WEBSOCKET in request.headers.get("Upgrade", "").lower()
 
 
 def is_fit(request: web.Request) -> bool:
-    """Whether a request is one of Engine.IO: python-engineio would assume what it does not say."""
+    """Whether a request has a valid method and transport; python-engineio would assume defaults."""
     return request.method in METHODS and request.query.get("transport") in TRANSPORTS
 
 
 async def answer_request(
     socket: EngineSocket, method: str, read: Callable[[], Awaitable[str]]
 ) -> PollAnswer:
-    """The answer to a request of HTTP polling; ``read`` reads what the client says.
+    """The answer to a request of HTTP polling; ``read`` reads its body.
 
-    A client that makes a mistake is answered with a bad request, and its session ends.
+    A request that violates the protocol is answered with 400, and its session ends.
     """
     if method == "OPTIONS":
         return TAKEN
-    # Of a session that is shut, or at a WebSocket by now: no mistake that should end it.
+    # A POST to a session that was shut or has upgraded is late, and does not end the session.
     is_late = method == "POST" and socket.would(Input.POST) is Do.REFUSE_REQUEST
     if is_late or socket.upgraded or method not in METHODS:
         return BAD_REQUEST

@@ -1,4 +1,4 @@
-"""All sessions of a gateway, and the requests that they begin with."""
+"""All sessions of a gateway, and the requests that begin them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -43,25 +43,24 @@ from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.deadlines import GRAIN_S, Deadlines
 from harmonic_runtime.process.ticker import spread
 
-#: Where Engine.IO is found, and the alias for those who take the URL's path for it. Some clients,
-#: and proxies, leave the last slash out.
+#: The paths of Engine.IO, and an alias. Some clients, and proxies, omit the last slash.
 PATHS: Sequence[str] = ("/socket.io/", "/socket.io", "/ws/", "/ws")
 Handle: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
-#: What a client that is not taken in at the moment is asked to wait.
+#: Seconds that a client is asked to wait if it cannot be accepted at the moment.
 RETRY_AFTER_S = 1
 
 
 def socket_routes(handle: Handle) -> list[web.RouteDef]:
-    """Where Engine.IO is served."""
+    """The routes of Engine.IO."""
     return [web.route("*", path, handle) for path in PATHS]
 
 
-#: A heartbeat is late by this part of its interval at most.
+#: A heartbeat is late by at most this fraction (1/n) of its interval.
 GRAINS_PER_BEAT = 1000
 
 
 class SocketServer:
-    """The sessions, on the routes of an aiohttp application, and what they report."""
+    """Serves sessions on the routes of an aiohttp application, and handles their reports."""
 
     def __init__(
         self,
@@ -87,7 +86,7 @@ class SocketServer:
         self._draining = False
         self.recent = RecentSessions()
         self.turns = Turns()
-        # Where heartbeats are short, they are exact as well.
+        # Shorter heartbeats need a finer grain.
         self.beats = Deadlines(
             Heartbeat.come_due, min(GRAIN_S, limits.ping_interval_s / GRAINS_PER_BEAT)
         )
@@ -97,15 +96,15 @@ class SocketServer:
         self.tally = SocketCounters(metrics, self._sessions, self.late)
 
     def find(self, sid: str) -> EngineSocket | None:
-        """The session here with an id, once it has begun."""
+        """The session with this id here, if it has begun."""
         socket = self._sessions.get(sid)
         return None if socket is None or socket.opening else socket
 
     async def close(self, stagger_s: float = 0.0) -> None:
-        """Take no new session, and close all there are, evenly spread over ``stagger_s``.
+        """Accept no new session, and close all, evenly spread over ``stagger_s``.
 
-        Each is sent what waits for it before. Clients come back elsewhere. Return once all are
-        gone, or have had ``LINGER_S`` for it.
+        Each client is first sent its waiting packets, and reconnects to another gateway. Return
+        once all are gone, or after another ``LINGER_S``.
         """
         self._draining = True
         async for socket in spread(list(self._sessions.values()), stagger_s):
@@ -115,14 +114,14 @@ class SocketServer:
             async with asyncio.timeout(LINGER_S):
                 if self._sessions:
                     await self._emptied.wait()
-                # Clients may still have to read why they are closed.
+                # Clients may not have read their close frames yet.
                 await self.open_websockets.closed()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request of a client whose session is here, or begins."""
+        """Answer a request of a session that is here, or begin a session."""
         sid = request.query.get("sid")
         if not sid and (reason := self.not_now()) is not None:
-            # Not a CONNECT_ERROR, after which clients do not try again.
+            # Clients do not try again after a CONNECT_ERROR, so refuse the handshake.
             self.tally.turned_away.inc()
             self._log.info("handshake_turned_away", kind=reason, reason=reason)
             return web.Response(
@@ -152,14 +151,14 @@ class SocketServer:
         return self._composer.response(request, await socket.poll(opening))
 
     def begin_taking_over(self, sid: str, handed: HandedSession) -> EngineSocket | None:
-        """A session that is being taken over from another gateway; ``None`` while none is taken."""
+        """A new session to take over one of another gateway; ``None`` if that is not possible."""
         if self._draining or sid in self._sessions:
             return None
         socket = self._sessions[sid] = self._new_session(sid, handed.begun)
         return socket
 
     def not_now(self) -> str | None:
-        """Why no session is taken at the moment, if none is."""
+        """Why no session is accepted at the moment, if none is."""
         return (
             "This server is about to stop"
             if self._draining
@@ -180,7 +179,7 @@ class SocketServer:
     def said(
         self, socket: EngineSocket, message: str | bytes, cost_s: float
     ) -> Awaitable[None] | None:
-        """Take what a client says; raise :class:`Malformed` if it makes no sense."""
+        """Take a client's message; raise :class:`Malformed` if it is not valid."""
         try:
             asking: Awaitable[None] | None = socket.upper.said(message, cost_s)
         except Malformed:
@@ -196,19 +195,19 @@ class SocketServer:
             raise self._failed() from error
 
     def _failed(self) -> Malformed:
-        """What the session ends with whose packet this server fails to take."""
+        """The error that ends a session after this server failed to handle its packet."""
         self._log.exception("packet_failed")
         return Malformed("the server failed to read it")
 
     def gone(self, socket: EngineSocket, ended: Ended) -> None:
-        """A session is over, and with it all connections that it carried."""
+        """Forget a session that has ended, and end its connections."""
         self._forget(socket)
         if ended is Ended.GOODBYE and not socket.upgraded and not socket.outbox.is_polled:
             self.recent.left(socket.sid)
         socket.upper.end_all(ended)
 
     def moved(self, socket: EngineSocket) -> None:
-        """A session goes on at another gateway."""
+        """Forget a session that moved to another gateway."""
         self._forget(socket)
         self.recent.moved(socket.sid)
         socket.upper.moved()
@@ -219,23 +218,23 @@ class SocketServer:
             self._emptied.set()
 
     def malformed(self, error: Exception) -> None:
-        """A client does not speak the protocol, and is closed."""
+        """Count and log a client that violated the protocol and is closed."""
         self.tally.malformed.inc()
         reason = str(error) if isinstance(error, Malformed) else "no Engine.IO"
         self._log.info("packet_malformed", kind=reason, reason=reason)
 
     def exhausted(self, socket: EngineSocket) -> None:
-        """So many messages of a client were refused that it is closed."""
+        """Close a client of which too many messages were refused."""
         socket.why = EndReason.REFUSALS
         socket.upper.tell(self._application.exhausted)
         socket.shut(POLICY_CODE)
 
     def pinged(self, socket: EngineSocket) -> None:
-        """A heartbeat is on its way."""
+        """Report a ping to the application."""
         socket.upper.tell(self._application.pinged)
 
     def ponged(self, socket: EngineSocket) -> None:
-        """A heartbeat was answered."""
+        """Report an answered ping to the application, and its round trip to the metrics."""
         if socket.heartbeat.round_trip_ms is not None:
             self.tally.round_trips.observe(socket.heartbeat.round_trip_ms / 1000)
         try:

@@ -1,13 +1,14 @@
 """The stages of a client's connection to a namespace, and what each input does: a table.
 
 A namespace of a session is ``ABSENT`` until the client asks for it. It is ``CONNECTING`` while the
-application decides, and ``CONNECTED`` from the turn in which CONNECT is answered. A client that
-goes while the application decides leaves an ``ABANDONED`` connection, until the decision is there.
-One that was handed over with its session is ``MOVING``, until another gateway has it, or it ends.
+application decides, and ``CONNECTED`` from the turn in which CONNECT is answered. If the client
+disconnects while the application decides, the connection is ``ABANDONED`` until the decision. A
+connection that was handed over with its session is ``MOVING``, until another gateway takes it over,
+or it ends.
 
-What holds: at most one decision is under way for a namespace, so a CONNECT packet that comes twice
-admits one client; the application hears of the end of exactly those connections that it was told
-to be connected, and of every accepted one that it was not told to be connected.
+Invariants: at most one decision is pending for a namespace, so a repeated CONNECT packet admits one
+client. The application is told of the end of exactly those connections that it was told are
+connected, and of each abandoned connection that it accepted.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from typing import NamedTuple
 
 
 class Stage(StrEnum):
-    """Where a connection to a namespace is."""
+    """The stages of a connection to a namespace."""
 
     ABSENT = auto()
     CONNECTING = auto()
@@ -26,9 +27,9 @@ class Stage(StrEnum):
 
 
 class NamespaceEvent(StrEnum):
-    """What happens to it."""
+    """The inputs of a connection."""
 
-    # Packets of the client. ACK stands for all that need no answer.
+    # Packets of the client. ACK stands for all packets that need no answer.
     CONNECT = auto()
     DISCONNECT = auto()
     EVENT = auto()
@@ -38,7 +39,7 @@ class NamespaceEvent(StrEnum):
     REFUSED = auto()
     # The session is over, or the application closes the connection.
     ENDED = auto()
-    # It is handed over to another gateway; that has it.
+    # It is handed over to another gateway; that gateway has taken it over.
     HANDED_OVER = auto()
     MOVED = auto()
 
@@ -64,7 +65,7 @@ class Next(NamedTuple):
 
 
 def _row(stage: Stage, **others: Next) -> dict[NamespaceEvent, Next]:
-    """Whatever is not said otherwise is malformed as a packet, and else means nothing."""
+    """A stage's row. Inputs that are not named are malformed if packets, and else ignored."""
     malformed, nothing = Next(stage, Effect.MALFORMED), Next(stage, Effect.NOTHING)
     packets = dict.fromkeys(
         (
@@ -111,5 +112,5 @@ TABLE: Mapping[Stage, Mapping[NamespaceEvent, Next]] = {
 
 
 def follow(stage: Stage, event: NamespaceEvent) -> Next:
-    """What an event does to a connection at a stage."""
+    """The next stage, and what to do, after an event at a stage."""
     return TABLE[stage][event]

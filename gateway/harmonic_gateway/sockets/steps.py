@@ -1,6 +1,6 @@
-"""The words of an Engine.IO session's table: its states, what happens to it, and what is done.
+"""The states, inputs and effects of an Engine.IO session.
 
-The table itself stands in ``lifecycle``.
+The table itself is in ``lifecycle``.
 """
 
 from enum import StrEnum, auto
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class State(StrEnum):
-    """Where a session is."""
+    """The states of a session."""
 
     OPENING = auto()
     POLLING = auto()
@@ -26,32 +26,34 @@ class State(StrEnum):
 
 
 class Input(StrEnum):
-    """What happens to a session."""
+    """The inputs of a session."""
 
-    # Packets over the session's own transport. OTHER is one that a client may not send.
+    # Packets over the session's own transport. OTHER is a packet that a client may not send.
     MESSAGE = auto()
     PONG = auto()
     CLOSE = auto()
     OTHER = auto()
-    # Of the WebSocket that a client tries: its probe, its wish to go over, its end before that.
+    # From the WebSocket that a client tries: its probe, its upgrade, its end before the upgrade.
     PROBE = auto()
     UPGRADE = auto()
     TRY_FAILED = auto()
-    # Requests: one that says something, one that waits for something, one for a WebSocket.
+    # Requests: a POST, polls and what becomes of them, and a request for a WebSocket.
     POST = auto()
     POLL = auto()
     SECOND_POLL = auto()
     POLL_DUE = auto()
     POLL_ABANDONED = auto()
     WEBSOCKET = auto()
-    # Of this side: the session is shut, its client is given up or made a mistake, CLOSE was sent.
+    # From this side: the session is shut, its client is given up or sent a bad request, CLOSE was
+    # sent.
     SHUT = auto()
     GIVE_UP = auto()
     MISTAKE = auto()
     CLOSE_SENT = auto()
     # The session's WebSocket, or the request that was to become one, has ended.
     WEBSOCKET_ENDED = auto()
-    # The client went over at another gateway, which asks for the session; whether that has it.
+    # From another gateway, at which the client upgrades: it asks for the session, and then reports
+    # whether it took the session over.
     HAND_OVER = auto()
     TAKEN_OVER = auto()
     NOT_TAKEN = auto()
@@ -61,11 +63,11 @@ class Do(StrEnum):
     """What is to be done after an input."""
 
     NOTHING = auto()
-    # With packets.
+    # For packets.
     DELIVER = auto()
     COUNT_PONG = auto()
     REFUSE_PACKET = auto()
-    # With requests. ANSWER is with what waits to be sent.
+    # For requests. ANSWER sends the waiting packets.
     TAKE_POST = auto()
     WAIT = auto()
     WAIT_SHORTLY = auto()
@@ -74,21 +76,21 @@ class Do(StrEnum):
     ANSWER_NOOP = auto()
     ANSWER_CLOSE = auto()
     REFUSE_REQUEST = auto()
-    # With WebSockets.
+    # For WebSockets.
     SERVE = auto()
     TRY = auto()
     TURN_DOWN = auto()
     ANSWER_PROBE = auto()
     GO_OVER = auto()
     GO_OVER_AND_SHUT = auto()
-    # To end a session: let its client poll what waits, close or reset its WebSocket.
+    # To end a session: let its client poll the waiting packets; close or reset its WebSocket.
     DRAIN = auto()
     CLOSE_WEBSOCKET = auto()
     RESET_WEBSOCKET = auto()
-    # To let another gateway go on with it: nothing happens here any more; it is forgotten.
+    # To hand the session over: stop all activity here; forget it once it has moved.
     FREEZE = auto()
     FORGET = auto()
-    # The end, and how it is reported.
+    # The end of the session, and how it is reported.
     END_BROKEN = auto()
     END_GOODBYE = auto()
     END_BY_CODE = auto()

@@ -1,22 +1,22 @@
-"""Turns of clients that have much to say: one client's messages, and then everybody's.
+"""Shares the event loop fairly between clients with many messages.
 
-What came of a client at once could keep the event loop for as long as it takes to refuse all of it.
-So messages of one client are taken for a short time at a stretch. Then it waits for its turn among
-all clients of which more is there. One of them goes on in each pass of the loop, so that clients
-with a message or two wait for one such stretch at most, however many others there are.
+Many messages of one client at once could block the event loop until all are handled. So messages of
+one client are taken for about ``STRETCH_S`` in a row. Then the client waits for its turn among all
+clients with more messages. Each pass of the loop gives one of them a turn. So a client with a
+message or two waits for at most one stretch of another client, whatever their number.
 """
 
 import asyncio
 import time
 from collections import deque
 
-#: How long messages of one client are taken at a stretch: after the one that reaches this, others
-#: have their turn.
+#: Seconds for which messages of one client are taken without a pause. The message that exceeds them
+#: is the last of the stretch.
 STRETCH_S = 0.001
 
 
 class Turns:
-    """The clients that wait for their turn, in the order in which they began to."""
+    """The clients that wait for their turn, in order of arrival."""
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -33,7 +33,7 @@ class Turns:
         await turn
 
     def _give(self) -> None:
-        """Give the first that still waits its turn, and the next one in the next pass."""
+        """Give the first waiting client its turn, and schedule the next one's."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -45,7 +45,7 @@ class Turns:
 
 
 class Stretch:
-    """The messages of one client that are taken without a pause."""
+    """The time for which one client's messages are taken without a pause."""
 
     __slots__ = ("_began_s", "_turns")
 
@@ -54,11 +54,11 @@ class Stretch:
         self._began_s = time.monotonic()
 
     def begin(self) -> None:
-        """Nothing was there, and others had their turn."""
+        """Start a new stretch, after no message was waiting."""
         self._began_s = time.monotonic()
 
     async def go_on(self) -> None:
-        """Go on at once, or in turn where the stretch is over."""
+        """Continue at once, or wait for a turn if the stretch is over."""
         if time.monotonic() - self._began_s > STRETCH_S:
             await self._turns.next()
             self._began_s = time.monotonic()

@@ -1,6 +1,6 @@
-"""Sessions that come to a WebSocket: from the beginning, or over from polling.
+"""Opens the WebSockets of sessions: from the beginning, or as an upgrade from polling.
 
-In the latter case, what the client says on the WebSocket decides whether it does.
+An upgrade takes place only if the client completes it by its packets on the WebSocket.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from harmonic_gateway.sockets.steps import Do, Input
 from harmonic_gateway.sockets.websocket import WebSocket, turn_down
 
 _PROBE = "probe"
-#: What a client says to try a WebSocket, what it is answered, and what it says to go over.
+#: The packets of an upgrade: the client's probe, the answer, and the client's upgrade.
 PROBE, PROBE_ANSWER, GOES_OVER = f"{PING}{_PROBE}", f"{PONG}{_PROBE}", f"{UPGRADE}"
 
 
 async def begin_websocket(
     socket: EngineSocket, request: web.Request, opening: Encoded
 ) -> web.StreamResponse:
-    """Be a WebSocket from the beginning."""
+    """Begin a session at a WebSocket."""
     websocket = WebSocket(request)
     try:
         attached = await websocket.accept(request, opening.raw)
@@ -38,7 +38,7 @@ async def begin_websocket(
 
 
 async def try_websocket(socket: EngineSocket, request: web.Request) -> web.StreamResponse:
-    """Go over from polling to a WebSocket, if the client carries it through in time."""
+    """Upgrade from polling to a WebSocket, if the client completes the upgrade in time."""
     if socket.take(Input.WEBSOCKET) is not Do.TRY:
         return await turn_down(request)
     websocket = WebSocket(request)
@@ -52,7 +52,7 @@ async def try_websocket(socket: EngineSocket, request: web.Request) -> web.Strea
                 do = socket.take(Input.PROBE)
             if do is Do.ANSWER_PROBE:
                 await websocket.send_str(PROBE_ANSWER)
-                # The client waits for its poll to end before it goes over.
+                # The client waits for its poll to end before it upgrades.
                 socket.outbox.release()
                 message = await websocket.receive()
                 wants = message.data == GOES_OVER
@@ -60,7 +60,7 @@ async def try_websocket(socket: EngineSocket, request: web.Request) -> web.Strea
     except TimeoutError:
         do = Do.NOTHING
     finally:
-        # Where it was overtaken, the session is none of its business any more.
+        # If it was overtaken, it must not change the session any more.
         if socket.trial is patience:
             socket.trial = None
             if do not in {Do.GO_OVER, Do.GO_OVER_AND_SHUT}:
@@ -76,9 +76,9 @@ async def try_websocket(socket: EngineSocket, request: web.Request) -> web.Strea
 
 
 def overtake(socket: EngineSocket) -> bool:
-    """End the try of a WebSocket here that has not probed yet; whether there is one.
+    """End an upgrade here that has not probed yet; return whether there was one.
 
-    The session is then tried elsewhere, where its client has probed.
+    The session is then upgraded at another gateway, where its client has probed.
     """
     trial = socket.trial
     if trial is None or socket.would(Input.PROBE) is not Do.ANSWER_PROBE:

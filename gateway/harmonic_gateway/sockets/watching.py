@@ -1,4 +1,4 @@
-"""Watching a client that is behind: whether it reads on, whatever it says."""
+"""Watches whether a client that is behind still reads, even if it answers pings."""
 
 import asyncio
 from typing import Protocol
@@ -8,21 +8,21 @@ from harmonic_gateway.sockets.limits import LOOK_INTERVAL_S
 
 
 class Sent(Protocol):
-    """What is sent to the client."""
+    """The packets that are sent to the client."""
 
     def is_done(self) -> bool:
-        """Whether it is watched no more."""
+        """Whether the watch may end."""
 
 
 class Watched(Protocol):
-    """Whose client it is."""
+    """The owner of the watched client."""
 
     def stalled(self) -> None:
-        """The client reads nothing of what waits for it: it is to be given up."""
+        """The client reads nothing of the waiting bytes: it is to be given up."""
 
 
 class ReadingWatch:
-    """Looks again and again whether a client that is behind reads on, until it has caught up."""
+    """Checks at intervals whether a client that is behind still reads, until it has caught up."""
 
     __slots__ = ("_client", "_sent", "_timeout_s", "_transport", "intake")
 

@@ -1,7 +1,7 @@
-"""WebSockets as this product wants them from aiohttp: bounded, and compressed at no cost at rest.
+"""aiohttp's WebSockets, with bounds, and with compression that takes no memory between messages.
 
-permessage-deflate is agreed on without context takeover in either direction. So what is
-compressed once is good for every client, and no connection keeps a window between messages.
+permessage-deflate is negotiated without context takeover in either direction. So a message that is
+compressed once is valid for every client, and no connection keeps a window between messages.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from harmonic_gateway.sockets.attached import Attached, MessageReader, OpenWebSo
 from harmonic_gateway.sockets.limits import BEHIND_BYTES, MAX_TRANSPORT_BYTES
 
 _AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
-#: What a close frame without a code counts as (RFC 6455, section 7.1.5).
+#: The code of a close frame without one (RFC 6455, section 7.1.5).
 _NO_CODE = 1005
 _QUEUED_BYTES = 64 * 1024
 
 
 class _ForgetfulReader(reader_py.WebSocketReader):
-    """Keeps no inflater between messages: 10 KiB for each client that ever compressed one."""
+    """Drops its inflater after each message; an inflater takes 10 KiB per client."""
 
     def _handle_frame(
         self,
@@ -40,10 +40,10 @@ class _ForgetfulReader(reader_py.WebSocketReader):
 
 
 class _TakesTexts:
-    """Has texts taken where they are read, so that no task is woken for each.
+    """A queue that offers each text in the call that reads it, so that no task is woken.
 
-    A queue's: a text that cannot be taken now waits with the other messages. So does one of what
-    is measured while it is read: what it leads to is measured by itself.
+    A text that cannot be taken then waits with the other messages. So does a text in measured data,
+    since handling it is measured by itself.
     """
 
     __slots__ = ()
@@ -55,7 +55,7 @@ class _TakesTexts:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing waits."""
+        """Whether no message waits."""
         return not self._buffer
 
     def _is_taken(self, data: WSMessage | WSMessageTextBytes) -> bool:
@@ -71,7 +71,7 @@ class _TakesTexts:
 
 
 class _Queue(_TakesTexts, reader.WebSocketDataQueue):
-    """Of messages that aiohttp's compiled reader reads."""
+    """The queue of aiohttp's compiled reader."""
 
     __slots__ = ("is_measured", "on_waiting", "take_text")
 
@@ -81,19 +81,19 @@ class _Queue(_TakesTexts, reader.WebSocketDataQueue):
         self.is_measured = False
 
     def feed_data(self, data: WSMessage | WSMessageTextBytes, size: int) -> None:
-        """A message was read."""
+        """Take a message that was read, or add it to the queue."""
         if not self._is_taken(data):
             super().feed_data(data, size)
             self._tell()
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """No message can be read any more."""
+        """Note that no message can be read any more."""
         super().set_exception(exc, *cause)
         self._tell()
 
 
 class _InflatingQueue(_TakesTexts, reader_py.WebSocketDataQueue):
-    """Of messages that may be compressed."""
+    """The queue of the reader for compressed messages."""
 
     def __init__(self, protocol: Any, limit: int, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(protocol, limit, loop=loop)
@@ -101,30 +101,30 @@ class _InflatingQueue(_TakesTexts, reader_py.WebSocketDataQueue):
         self.is_measured = False
 
     def feed_data(self, data: WSMessage | WSMessageTextBytes, size: int) -> None:
-        """A message was read."""
+        """Take a message that was read, or add it to the queue."""
         if not self._is_taken(data):
             super().feed_data(data, size)
             self._tell()
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """No message can be read any more."""
+        """Note that no message can be read any more."""
         super().set_exception(exc, *cause)
         self._tell()
 
 
 class WebSocket(web.WebSocketResponse):
-    """A WebSocket; ``deflates`` if the client can be sent compressed messages."""
+    """A WebSocket; ``deflates`` if compressed messages can be sent to the client."""
 
     def __init__(self, request: web.Request) -> None:
-        # Where a client asks for subprotocols, it expects one of them.
+        # A client that asks for subprotocols expects one of them.
         asked = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").partition(",")[0].strip()
-        # Compression as aiohttp has it keeps a window for each connection.
+        # aiohttp's own compression keeps a window for each connection.
         super().__init__(
             compress=False,
             max_msg_size=MAX_TRANSPORT_BYTES,
-            # Else the answer to a close is awaited before the close is told, and may be cut short.
+            # Otherwise aiohttp answers a close before it reports it, and the answer may be cut.
             autoclose=False,
-            # Pings of a client are answered by whoever counts what they cost.
+            # The session answers the client's pings, since it charges their cost.
             autoping=False,
             protocols=(asked,) if asked else (),
         )
@@ -132,18 +132,17 @@ class WebSocket(web.WebSocketResponse):
         self._is_detached = False
         offered = request.headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS)
         window_bits, _ = ws_ext_parse(offered, isserver=True)
-        # What is compressed for all refers back as far as can be.
+        # Shared compressed messages need the largest window.
         self.deflates = window_bits == zlib.MAX_WBITS
         if self.deflates:
             self.headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = _AGREED
 
     async def accept(self, request: web.Request, first: bytes = b"") -> Attached:
-        """Answer the handshake, and send what comes ``first`` together with the answer.
+        """Answer the handshake, and send the ``first`` bytes together with the answer.
 
-        What is returned can wait until the client has read. Raise ``ConnectionResetError`` if the
-        client is gone.
+        Return the transport's protocol. Raise ``ConnectionResetError`` if the client is gone.
         """
-        # Each writing takes as long as all else that is done for some messages.
+        # One write instead of two: a write costs as much as handling some messages.
         self._send_headers_immediately = not first
         writer = await self.prepare(request)
         if first:
@@ -157,13 +156,13 @@ class WebSocket(web.WebSocketResponse):
         return self._attached
 
     def detach(self, reader_: MessageReader, open_: OpenWebSockets) -> None:
-        """Have a reader take what comes. The connection outlives the request's handler."""
+        """Give messages to a reader. The connection outlives the request's handler."""
         if self._attached is not None:
             self._is_detached = True
             self._attached.detach(reader_, open_)
 
     async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002 -- as it is called
-        """The handler of the request has ended."""
+        """End with the request's handler, unless it was detached."""
         if not self._is_detached:
             await super().write_eof()
 
@@ -172,7 +171,7 @@ class WebSocket(web.WebSocketResponse):
     ) -> None:
         self._ws_protocol = protocol
         self._writer = writer
-        # Without compression, aiohttp's compiled reader does.
+        # Without compression, aiohttp's compiled reader is sufficient.
         transport = request.transport
         if transport is None:
             return
@@ -185,7 +184,7 @@ class WebSocket(web.WebSocketResponse):
             self._reader, self._max_msg_size, compress=self.deflates, decode_text=True
         )
         attached.attach(self._parser, queue)
-        # What came with the request is read now.
+        # Data that arrived with the request is read now.
         request.protocol.set_parser(self._parser)
         request.protocol.keep_alive(False)
 
@@ -193,7 +192,7 @@ class WebSocket(web.WebSocketResponse):
 def close_code(message: WSMessage) -> int | None:
     """The code that the client closed its WebSocket with; ``None`` if it was lost instead.
 
-    aiohttp's own ``close_code`` says 1000 also where the connection was cut without a word.
+    aiohttp's own ``close_code`` is 1000 also for a connection that was lost without a close frame.
     """
     if message.type is not WSMsgType.CLOSE:
         return None
@@ -201,7 +200,7 @@ def close_code(message: WSMessage) -> int | None:
 
 
 async def turn_down(request: web.Request) -> web.StreamResponse:
-    """Close a second WebSocket of a session at once; the first one is not concerned."""
+    """Close a second WebSocket of a session at once; the first one is not affected."""
     websocket = WebSocket(request)
     await websocket.accept(request)
     await websocket.close()

@@ -1,7 +1,8 @@
 """Composes a piece from a universe's music and physics parameters.
 
-What each parameter does, and the measure that follows it over its whole range. Spearman's rho over
-pieces of many seeds is at least 0.9 with that measure, and at most 0.3 in size with every other.
+The table shows what each parameter does, and the measure that follows it over its whole range.
+Over pieces of many seeds, Spearman's rho with that measure is at least 0.9. With every other
+measure, its absolute value is at most 0.3.
 
 ================ ==================================================== ==========================
 Parameter        What it does                                         Measure
@@ -18,7 +19,7 @@ rhythmComplexity shorter and more figures, and more notes that come   onsets: th
 melodyRange      gives the melody more room                           span: semitones from its
                                                                       lowest note to its highest,
                                                                       rising
-gravity          pulls at the tempo: heavier is slower, by 20 %       tempo, falling
+gravity          changes the tempo: heavier is slower, by 20 %        tempo, falling
                  at each end
 friction         roughens: takes consonance away                      consonance, falling
 elasticity       makes the rhythm livelier                            onsets, rising
@@ -28,14 +29,14 @@ timeScale        scales how long notes sound, not when they begin;    ringing: h
                                                                       to the next, rising
 ================ ==================================================== ==========================
 
-The blues is an exception to the scale's own tones: its three chords are dominant sevenths at every
-harmony. Physics is neutral at its defaults; how the two meet stands in :mod:`.shape`.
+The blues is an exception: its three chords are dominant sevenths at every harmony, beyond the
+scale's own tones. Physics is neutral at its defaults; :mod:`.shape` combines it with the music.
 
-A piece is planned (:mod:`.planning`, with :mod:`.keyplan` and :mod:`.staging`), then composed
-phrase by phrase (:mod:`.ensemble`) from what the phrase before leaves (:mod:`.carried`); every
-other module is one layer of a phrase. What is written is played by :mod:`.playing`. What one piece
-is like and another is not is drawn in :mod:`.character`, and from the styles in
-:mod:`harmonic_music.styles`.
+A piece is planned (:mod:`.planning`, with :mod:`.keyplan` and :mod:`.staging`). Then it is composed
+phrase by phrase (:mod:`.ensemble`), each from the state that the phrase before leaves
+(:mod:`.carried`). Every other module is one layer of a phrase. :mod:`.playing` turns the written
+notes into played ones. The traits in which pieces differ are drawn in :mod:`.character`, and from
+the styles in :mod:`harmonic_music.styles`.
 """
 
 from harmonic_music.composing.piece import COMPOSER_VERSION, CompositionRequest, compose

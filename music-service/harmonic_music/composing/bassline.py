@@ -1,7 +1,7 @@
-"""The bass: a line on the way from chord to chord, not a row of roots.
+"""The bass: a line that leads from chord to chord, not a row of roots.
 
-First the tone of each chord is chosen so that the line moves little or by fourths and fifths; then
-the bass's manner fills what lies between with chord tones and steps that lead on.
+First the tone of each chord is chosen so that the line moves little, or by fourths and fifths. Then
+the bass's manner fills the time in between with chord tones and steps that lead on.
 """
 
 from collections.abc import Sequence
@@ -20,23 +20,23 @@ from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
 
 LOWEST_BASS, HIGHEST_BASS = 36, 57
 _CENTRE = 47
-#: How far a movement is felt to be, by semitones; further is as far as the last.
+#: The cost of a movement, by semitones; a wider one costs as much as the last.
 _FAR = (3, 2, 2, 2, 3, 1, 7, 2, 6, 7, 8, 9, 5)
-#: How much worse another tone of the chord is than its usual one.
+#: The added cost of another tone of the chord than its usual one.
 _INVERTED = 1
-#: So often does the bass play its usual way in a phrase, and another in a bar, in thousandths.
+#: Thousandths of phrases, and of bars, in which the bass plays its usual and another pattern.
 _USUAL, _STRAYS = 800, 150
 _STRONG_WEIGHT, _FOUR_BARS = 3, 4
-#: A line that has gone so many steps leaps, before it goes on.
+#: Steps in a row after which a line leaps before it goes on.
 _MOST_STEPS, _STEP = 2, 2
-#: A tone that has been struck so often in a row gives way to the fifth, the octave or the third.
+#: Strikes of one tone in a row after which the fifth, the octave or the third replaces it.
 _MOST_REPEATED, _OCTAVE_EVERY = 2, 3
-#: How far above its register the bass may pass.
+#: Semitones above its register that passing tones of the bass may reach.
 _OVER = 2
 
 
 class Bassist:
-    """Writes the bass of a piece; ``room`` is how many notes a beat it has place for."""
+    """Writes the bass of a piece; ``room`` is how many notes per beat it may have."""
 
     def __init__(self, meter: Meter, room: int, shape: Shape) -> None:
         self._meter, self._room = meter, room
@@ -47,13 +47,13 @@ class Bassist:
     def tones(
         self, spans: Sequence[Span], goal: Span | None, before: int | None, dice: Dice
     ) -> list[int]:
-        """The pitch that the bass has of each chord, and of the last one."""
+        """The bass's pitch for each chord, and for the last chord."""
         ahead = [*spans, goal] if goal else list(spans)
         places = [
             [(pitch, number) for number, tone in enumerate(span.bass) for pitch in _places(tone)]
             for span in ahead
         ]
-        # The shortest way through all of them, from the end backwards.
+        # The cheapest path through all of them, computed from the end backwards.
         costs: list[dict[int, int]] = [dict.fromkeys((p for p, _ in places[-1]), 0)]
         for row, following in zip(places[-2::-1], places[:0:-1], strict=True):
             after = costs[-1]
@@ -84,9 +84,9 @@ class Bassist:
         rhythm: Sequence[Derived],
         dice: Dice,
     ) -> list[Tone]:
-        """The bass of a phrase; ``tones`` are its chords' and, where there is one, the next's.
+        """The bass of a phrase; ``tones`` are its chords' and, if there is one, the next phrase's.
 
-        ``rhythm`` is the melody's, which it has in some scenes.
+        ``rhythm`` is the melody's, which the bass shares in some scenes.
         """
         marks: list[tuple[int, str, int]] = []
         number = 0
@@ -108,7 +108,7 @@ class Bassist:
         ]
 
     def _longest(self, phrase: Phrase, onset: int) -> int:
-        """How long a note is held at most: to the end of its bar, or for a beat before a break."""
+        """The longest that a note is held: to the end of its bar, or for a beat before a break."""
         bar = phrase.bars[0].length
         into = (onset - phrase.onset) % bar
         last = onset - phrase.onset >= bar * (phrase.whole - 1)
@@ -133,7 +133,7 @@ class Bassist:
             if sum(mark != "-" for mark in pattern) <= max(self._room, 1)
         ]
         row = row or [("r",)]
-        # Once it is known, the second half of four bars goes other ways.
+        # Once the pattern is known, the second half of four bars varies it.
         turned = max(0, bar.place % _FOUR_BARS - 1) if phrase.number else 0
         usual = self._variant + turned
         return row[(place if strays else usual) % len(row)]
@@ -181,7 +181,7 @@ class Bassist:
         return [pitch - OCTAVE if pitch > HIGHEST_BASS + _OVER else pitch for pitch in found]
 
     def _is_strong(self, phrase: Phrase, onset: int) -> bool:
-        """Whether a new harmony is felt here: then a step that leads on would be its root."""
+        """Whether a new harmony is expected here: a step that leads on would sound as its root."""
         units, rest = divmod(onset - phrase.onset, TICKS_PER_BEAT // UNITS_PER_BEAT)
         return not rest and self._meter.weight(units) >= _STRONG_WEIGHT
 
@@ -193,7 +193,7 @@ class Bassist:
 
 
 def _instead(tone: int, chord: Chord, place: int) -> int:
-    """Another tone of the chord, near by, or the octave."""
+    """Another tone of the chord nearby, or the octave."""
     if place % _OCTAVE_EVERY == 0:
         return tone + OCTAVE if tone + OCTAVE <= HIGHEST_BASS else tone - OCTAVE
     others = [it for it in (chord.fifth, chord.third, chord.root) if it != tone % OCTAVE]
@@ -201,7 +201,7 @@ def _instead(tone: int, chord: Chord, place: int) -> int:
 
 
 def _steps(line: Sequence[int]) -> int:
-    """How many steps a line has just gone."""
+    """The number of steps at the end of a line."""
     found = 0
     for later, earlier in zip(line[::-1], line[-2::-1], strict=False):
         if not 1 <= abs(later - earlier) <= _STEP:
@@ -213,7 +213,7 @@ def _steps(line: Sequence[int]) -> int:
 def _marks(
     bar: Bar, spans: Sequence[Span], pattern: Sequence[str], number: int
 ) -> list[tuple[int, str, int]]:
-    """When what is played in a bar; each chord begins with its own tone."""
+    """The marks of a bar with their ticks; each chord begins with its own tone."""
     step = bar.length // len(pattern)
     marks = [(bar.onset + place * step, mark) for place, mark in enumerate(pattern) if mark != "-"]
     found = []
@@ -230,7 +230,7 @@ def _marks(
 def _along(
     bar: Bar, spans: Sequence[Span], onsets: Sequence[int], number: int
 ) -> list[tuple[int, str, int]]:
-    """What is played along with the melody: the chord's tone, others of it, and steps that lead."""
+    """Notes in the melody's rhythm: the chord's tone, others of it, and steps that lead on."""
     found = []
     for place, span in enumerate(spans):
         own = [bar.onset + onset for onset in onsets if span.onset <= bar.onset + onset < span.end]
@@ -251,17 +251,17 @@ def _distance(one: int, other: int) -> int:
 
 
 def _strain(pitch: int, number: int) -> int:
-    """How little a pitch suits by itself: far from the middle, or not the usual tone."""
+    """The cost of a pitch by itself: far from the middle, or not the usual tone."""
     return abs(pitch - _CENTRE) // 3 + _INVERTED * number
 
 
 def _nearest(tone: int, pitch: int) -> int:
-    """The place of a tone that is nearest to a pitch, within the bass's register."""
+    """The octave of a tone that is nearest to a pitch, within the bass's register."""
     return min(_places(tone), key=lambda place: (abs(place - pitch), place))
 
 
 def _towards(target: int, left: int, last: int, rungs: Sequence[int], *, upwards: bool) -> int:
-    """So many steps of the scale from a target, on the side where the line comes from."""
+    """The pitch ``left`` scale steps from a target, on the side from which the line comes."""
     place = min(range(len(rungs)), key=lambda n: (abs(rungs[n] - target), n))
     below = last < target if last != target else upwards
     at = place - left if below else place + left

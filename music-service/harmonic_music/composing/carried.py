@@ -9,13 +9,13 @@ from harmonic_music.composing.runs import Run
 from harmonic_music.composing.voicing import FIRST_VOICING, Voicing
 from harmonic_music.theory.scales import ScaleShape, shape_of_steps
 
-#: The theme that a piece begins with.
+#: The name of the theme that a piece begins with.
 FIRST_THEME = "AA"
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """Where the harmony and the voices are, and the themes that were heard.
+    """The current harmony and pitches of the voices, and the themes that were heard.
 
     ``melody`` are the two pitches sung last; ``chorus`` counts the phrases since the introduction,
     ``runs`` how often each run was heard.
@@ -32,14 +32,14 @@ class Carried:
     runs: dict[Run, int] = field(default_factory=dict)
 
     def remembering(self, name: str, theme: Theme) -> "Carried":
-        """The same with a theme; where there are too many, the one heard last gives way."""
+        """The same with one more theme; if there are too many, the one heard last is dropped."""
         themes = dict(self.themes)
         if len(themes) >= MOST_THEMES:
             themes.pop(next(reversed(themes)))
         return replace(self, themes={**themes, name: theme})
 
     def written(self) -> str:
-        """The state as text: what another process goes on from."""
+        """The state as text, from which another process can continue."""
         key = self.key
         return json.dumps(
             {
@@ -58,7 +58,7 @@ class Carried:
 
 
 def read_carried(text: str) -> Carried:
-    """The state from its text. Raise :class:`ValueError` where that is none."""
+    """The state from its text. Raise :class:`ValueError` if the text is no state."""
     read = json.loads(text)
     key = read["key"]
     return Carried(

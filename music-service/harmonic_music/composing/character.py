@@ -1,15 +1,15 @@
-"""What one piece is like and another is not: drawn once, from the seed alone.
+"""The traits in which pieces differ: drawn once for each piece, from the seed alone.
 
-Real pieces differ from one another more than their averages show: one hardly leaps, one is all
-repeated notes, one says everything twice. Each trait here strays around what is usual in public
-tunes (Essen folksong collection, Bach's chorales, fiddle tunes) about as far as they do.
+Real pieces differ from one another more than their averages show: one hardly leaps, another repeats
+most notes, another says everything twice. Each trait here varies around what is usual in public
+tunes (Essen folksong collection, Bach's chorales, fiddle tunes) about as far as theirs do.
 """
 
 from dataclasses import dataclass
 
 from harmonic_music.composing.dice import Dice
 
-#: A trait in percent of what is usual, from rare to strong, and how often.
+#: A trait in percent of what is usual, from rare to strong, and the weight of each value.
 _FACTORS = (30, 55, 80, 100, 130, 170, 230)
 _FACTOR_WEIGHTS = (2, 4, 5, 6, 5, 4, 2)
 
@@ -30,16 +30,16 @@ class Character:
     #: How strongly a melody keeps its direction, and how closely it follows the contour.
     inertia: int
     contour: int
-    #: Of returning bars, those that come back note for note; of new bars, those in a known rhythm.
+    #: The share of returning bars that return note for note; of new bars, those in a known rhythm.
     literal: int
     economy: int
-    #: Of bars, those with two chords, on the way from the style's least to its most; of chords,
-    #: those in first inversion.
+    #: The share of bars with two chords, between the style's least and most; of chords, those in
+    #: first inversion.
     moving: int
     inverted: int
-    #: How far the rhythm strays from the parameters, in thousandths up or down.
+    #: How far the rhythm deviates from the parameters, in thousandths up or down.
     density: int
-    #: How many notes a movement's melody has at home and elsewhere, in percent of what is asked.
+    #: The notes of a movement's melody at home and elsewhere, in percent of what is asked for.
     flow: int
     other_flow: int
     #: What is added to the melody's span, in semitones, and how much of it lies below the tonic.
@@ -49,18 +49,18 @@ class Character:
     dotted: int
     syncopated: int
     triplets: int
-    #: How much of gestures, in percent of what is usual.
+    #: How many gestures, in percent of what is usual.
     brilliance: int
     #: How many notes lead over into the next phrase.
     upbeat: int
-    #: What is added to the style's energy, in percent, and how far it goes up and down.
+    #: What is added to the style's energy, in percent, and how far it varies.
     energy: int
     contrast: int
-    #: What is added to the percentage of its time that a melody's note sounds.
+    #: What is added to the percentage of its time for which a melody's note sounds.
     touch: int
-    #: How strongly last notes of phrases are drawn to where they usually end, in thousandths.
+    #: How strongly phrases tend to end on their usual last notes, in thousandths.
     finality: int
-    #: What is added to the share of strong notes that are bound to the chord.
+    #: What is added to the share of strong notes that must be chord tones.
     bound: int
 
 

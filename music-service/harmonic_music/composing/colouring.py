@@ -1,7 +1,7 @@
-"""Tones foreign to the key: weak notes that become passing or neighbouring tones a semitone away.
+"""Tones foreign to the key: weak notes become passing or neighbouring tones a semitone away.
 
-Borrowed chords bring some of them; what is still missing of the share that harmony leaves room for
-is spread evenly over the lines.
+Harmony determines the share of such tones. Borrowed chords provide some of them; the rest is spread
+evenly over the lines.
 """
 
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.theory.intervals import OCTAVE
 from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
 
-#: Of all notes, those foreign to the key where harmony leaves all the room there is, and what is
-#: taken off on the way there, in thousandths.
+#: The share of all notes foreign to the key at the least harmony, and what is subtracted on the way
+#: there, in thousandths.
 _FOREIGN, _LESS = 180, 30
 _STRONG_WEIGHT = 3
 _DIATONIC = 7
 _WHOLE_TONE = 2
-#: Of the melody's places for foreign tones, those that may have one, at least and at most.
+#: The share of the melody's possible places that may have a foreign tone, at least and at most.
 _SUNG = (0, 650)
 
 
 class Colourist:
-    """Brings foreign tones into the lines of a piece in one key."""
+    """Adds foreign tones to the lines of a piece in one key."""
 
     def __init__(self, home: Field, chromatic: int, meter: Meter) -> None:
         self._tones = frozenset((home.tonic + step) % OCTAVE for step in home.scale.steps)
@@ -37,7 +37,7 @@ class Colourist:
     def coloured(
         self, phrase: Phrase, lines: Sequence[list[Tone]], others: Sequence[Tone], dice: Dice
     ) -> None:
-        """Alter some notes of the lines; ``others`` are counted and stay."""
+        """Alter some notes of the lines; ``others`` are counted and stay as they are."""
         if not self._share or not self._diatonic:
             return
         everything = [tone for line in lines for tone in line] + list(others)
@@ -53,12 +53,12 @@ class Colourist:
                 for place in range(1, len(line) - 1)
                 if (pitch := self._between(phrase, line, place)) is not None
             ]
-            # What the lower lines have no place for is the melody's.
+            # The melody takes those that the lower lines have no place for.
             most = self._sung if number == len(lines) - 1 else WHOLE
             share = min(most, WHOLE * missing // max(1, len(places)))
             last = -1
             for place, pitch in places:
-                # No two in a row: the second would have lost what it leads to.
+                # No two in a row: the first one would not be resolved.
                 if quota.takes(share) and last != place - 1:
                     line[place] = Tone(line[place].onset, line[place].length, pitch)
                     last = place

@@ -1,4 +1,4 @@
-"""A second voice: it answers in the melody's pauses, goes along with it, or has it."""
+"""A second voice: it answers in the melody's pauses, accompanies it, or has the melody."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import Style
 from harmonic_music.theory.intervals import OCTAVE
 
-#: It lies below the melody by about so much, and never below this pitch.
+#: Semitones that it lies below the melody, roughly, and its lowest pitch.
 _BELOW, _LOWEST = 5, 53
-#: A melody's note that is held so long leaves room for an answer.
+#: The shortest note of the melody that leaves time for an answer.
 _ROOM, _LONG = 3 * TICKS_PER_BEAT // 2, 2 * TICKS_PER_BEAT
 _EIGHTH = TICKS_PER_BEAT // 2
 _MOST_NOTES = 8
-#: The deepest that the upper voices play.
+#: The lowest pitch of the upper voices.
 _DEEPEST = 46
 _SILENT = frozenset({Scene.SOLO, Scene.CHORDS, Scene.PLAYED})
 _OCTAVE_BELOW = frozenset({Scene.OCTAVES, Scene.UNISON, Scene.HANDED})
@@ -31,7 +31,7 @@ class SecondVoice:
     """Writes a piece's second voice."""
 
     def __init__(self, style: Style, shape: Shape) -> None:
-        # A calm melody pauses often: not every time is something said.
+        # A calm melody pauses often: not every pause is answered.
         self._answers = style.answers * (600 + shape.liveliness) // 1000
         #: The purer the harmony, the less it passes between the tones of the chord.
         self._passes = 1000 - shape.consonance * 4 // 5
@@ -44,7 +44,7 @@ class SecondVoice:
         until: int,
         dice: Dice,
     ) -> list[Tone]:
-        """What it has in a phrase: ``until`` is where the melody goes on after it."""
+        """The second voice's notes in a phrase; ``until`` is where the melody goes on after it."""
         tones = {(phrase.key.tonic + step) % OCTAVE for step in phrase.key.scale.steps}
         rungs = [p for p in range(_LOWEST - 4, 100) if p % OCTAVE in tones]
         found: list[Tone] = []
@@ -89,7 +89,7 @@ class SecondVoice:
 
     @staticmethod
     def _led(found: list[Tone], moment: Moment, following: int, rungs: Sequence[int]) -> list[Tone]:
-        """While the melody holds: the note that goes along gives way to tones that lead on."""
+        """While the melody holds a note, replace the accompanying note by tones that lead on."""
         if not found or found[-1].onset != moment.onset:
             return []
         last = found.pop()
@@ -111,7 +111,7 @@ class SecondVoice:
 
 
 def low_octave(phrase: Phrase, moments: Sequence[Moment], pitches: Sequence[int]) -> list[Tone]:
-    """What the upper voices play where all are in unison: the melody two octaves below."""
+    """The notes of the upper voices in a unison: the melody two octaves below."""
     return [
         Tone(moment.onset, moment.length, pitch - 2 * OCTAVE)
         for moment, pitch in zip(moments, pitches, strict=False)
@@ -120,7 +120,7 @@ def low_octave(phrase: Phrase, moments: Sequence[Moment], pitches: Sequence[int]
 
 
 def _echoed(moments: Sequence[Moment], place: int, begin: int, end: int) -> list[int]:
-    """The rhythm of the melody's last notes once more."""
+    """The rhythm of the melody's last notes, repeated."""
     first = max(0, place - 4)
     shift = begin - moments[first].onset
     onsets = [moment.onset + shift for moment in moments[first : place + 1]]
@@ -135,7 +135,7 @@ def _answer(
     around: tuple[int, int],
     rungs: Sequence[int],
 ) -> list[Tone]:
-    """A line from a tone of the chord to below where the melody goes on."""
+    """A line from a tone of the chord to below the note with which the melody goes on."""
     if len(onsets) < _THIRD:
         return []
     chord = moment.span.chord.triad
@@ -151,7 +151,7 @@ def _answer(
     places = [begin]
     for left in range(len(onsets) - 1, 0, -1):
         at = places[-1]
-        # Straight to the goal if that takes all the notes there are, else the other way about.
+        # Straight to the goal if that takes all the notes there are, else from the other side.
         step = upwards if abs(goal - at) >= left else (-upwards if len(places) % 3 else upwards)
         step = step if abs(goal - at) < left or goal == at else (1 if goal > at else -1)
         places.append(min(max(at + step, 1), len(rungs) - 1))
@@ -171,7 +171,7 @@ def _settled(tone: Tone, moment: Moment) -> Tone:
 
 
 def _doubled(moment: Moment, pitch: int, end: int, rungs: Sequence[int]) -> list[Tone]:
-    """The melody's note a third below, or a sixth where the third does not suit the chord."""
+    """A third below the melody's note, or a sixth if the third does not suit the chord."""
     place = min(range(len(rungs)), key=lambda n: (abs(rungs[n] - pitch), n))
     if place < _SIXTH:
         return []

@@ -1,7 +1,7 @@
-"""Chance from a seed, the same on every machine.
+"""Random choices from a seed, the same on every machine.
 
-Only the generator's raw numbers are used: numpy promises those to stay what they are, while what
-it makes of them may change between versions. What follows from them is whole-number arithmetic.
+Only the generator's raw numbers are used. numpy promises that these do not change, while its
+distributions may change between versions. Everything derived from them is integer arithmetic.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from numpy.random import Philox
 T = TypeVar("T")
 
 _RAW_BITS = 64
-#: So many numbers are drawn at once for each layer.
+#: Numbers drawn at once for each layer.
 _AT_ONCE = 64
-#: The part of Philox's counter that counts phrases, and the part that counts further draws.
+#: The parts of Philox's counter that count phrases and further draws.
 _PHRASE_BITS, _MORE_BITS = 128, 64
-#: Shares and levels are given in so many parts.
+#: Shares and levels are given in thousandths.
 WHOLE = 1000
 
 
 class Layer(IntEnum):
-    """Each layer throws its own dice: what one of them does leaves the others as they were."""
+    """The layers of a piece. Each has dice of its own, so its choices do not affect the others'."""
 
     CHARACTER = 0
     FORM = 1
@@ -40,7 +40,7 @@ class Layer(IntEnum):
 
 
 class Dice:
-    """A layer's dice in one phrase: nothing follows from how often it was thrown before."""
+    """A layer's dice in one phrase; they do not depend on draws in earlier phrases."""
 
     def __init__(
         self, seed: int, layer: Layer, phrase: int = 0, drawn: list[int] | None = None
@@ -64,23 +64,23 @@ class Dice:
         return lowest + self.below(highest - lowest + 1)
 
     def around(self, spread: int) -> int:
-        """A whole number around 0, at most ``spread`` away: the nearer, the likelier."""
+        """A whole number around 0, at most ``spread`` away; nearer numbers are likelier."""
         return (self.between(-spread, spread) + self.between(-spread, spread)) // 2
 
     def chance(self, share: int) -> bool:
-        """True in so many of a thousand cases."""
+        """True in ``share`` of a thousand cases."""
         return self.below(WHOLE) < share
 
     def choice(self, options: Sequence[T]) -> T:
-        """One of the options, all alike."""
+        """One of the options, all equally likely."""
         return options[self.below(len(options))]
 
     def weighted(self, options: Sequence[T], weights: Sequence[int]) -> T:
-        """One of the options, as often as its weight says."""
+        """One of the options, in proportion to its weight."""
         return options[self.place(weights)]
 
     def place(self, weights: Sequence[int]) -> int:
-        """The place of one of the weights, as often as it says."""
+        """The index of one of the weights, in proportion to them."""
         drawn = self.below(sum(weights))
         for place, reached in enumerate(accumulate(weights)):
             if drawn < reached:
@@ -88,18 +88,18 @@ class Dice:
         raise ValueError("all weights are 0")
 
     def quota(self) -> "Quota":
-        """Takes evenly spread over its cases, from a place drawn here."""
+        """A quota of evenly spread cases, with its start drawn here."""
         return Quota(self.below(WHOLE))
 
 
 class Quota:
-    """Takes a share of the cases as evenly as whole numbers allow, where chance would cluster."""
+    """Selects a share of the cases as evenly as whole numbers allow; chance would cluster them."""
 
     def __init__(self, start: int) -> None:
         self._owed = start
 
     def takes(self, share: int) -> bool:
-        """Whether this case is one of so many in a thousand."""
+        """Whether this case is one of the ``share`` in a thousand."""
         self._owed += share
         taken = self._owed >= WHOLE
         if taken:

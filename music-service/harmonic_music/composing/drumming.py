@@ -1,4 +1,4 @@
-"""Drums: the groove bar by bar, a fill where a phrase ends, a cymbal where a section begins."""
+"""Drums: the groove in each bar, a fill at a phrase's end, a cymbal at a section's begin."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from harmonic_music.styles.catalogue import Style
 from harmonic_music.styles.grooves import CRASH, GROOVES
 from harmonic_music.styles.grooves import Bar as DrumBar
 
-#: How loud marks are, above the phrase's energy.
+#: The velocity of marks, above the phrase's energy.
 _MARKS = {"X": 22, "x": 6, "o": -14}
 _CALM, _FULL = 36, 82
 #: Scenes in which drums are silent.
@@ -18,7 +18,7 @@ _FILLED, _CRASHED, _OTHER = 620, 700, 220
 
 @dataclass(frozen=True, slots=True, order=True)
 class DrumStroke:
-    """A stroke: when, which key of General MIDI's percussion, and how loud."""
+    """A stroke: its tick, its key in General MIDI's percussion, and its velocity."""
 
     onset: int
     key: int
@@ -26,7 +26,7 @@ class DrumStroke:
 
 
 class Drummer:
-    """Drums a piece; ``room`` is how many strokes a bar there is place for."""
+    """Drums a piece; ``room`` is how many strokes per bar it may have."""
 
     def __init__(self, style: Style, room: int) -> None:
         self._groove = GROOVES[style.groove] if style.groove else None
@@ -56,7 +56,7 @@ class Drummer:
 
 
 def _thinned(pattern: DrumBar, room: int) -> DrumBar:
-    """The lines of a bar that there is room for; of the first, every other mark if need be."""
+    """The lines of a bar that ``room`` allows; of the first one, every other mark if necessary."""
     kept: list[tuple[int, str]] = []
     for key, line in pattern:
         marks = line

@@ -1,7 +1,7 @@
-"""All layers together: a phrase's notes from its plan and from what the phrase before left.
+"""All layers together: a phrase's notes from its plan and from the state left by the one before.
 
-What is carried from phrase to phrase is small, and nothing else is: a piece can go on from it
-anywhere, without what was before.
+Only this small state is carried from phrase to phrase. So a piece can go on from any phrase without
+the notes before it.
 """
 
 from itertools import chain
@@ -37,18 +37,18 @@ from harmonic_music.score import ScoreNote, Voice
 from harmonic_music.styles.catalogue import Style
 from harmonic_music.theory.intervals import OCTAVE
 
-#: Voices that have stayed for so many chords move on, by about so many semitones.
+#: Chords after which a voice that has not moved must move, and by about how many semitones.
 _MOST_ALIKE, _AWAY = 2, 5
 _NO_THEME = Theme((), ())
-#: Of the room for notes, the melody's share in percent, the bass's and the second voice's.
+#: How the permitted notes are divided, in percent: melody, bass and second voice.
 _MELODY_PERCENT, _BASS_PERCENT, _SECOND_PERCENT = 52, 10, 20
 
 
 class Ensemble:
     """The players of one piece.
 
-    ``room`` is for hundredths of notes a beat, and strokes a bar; ``breadth`` says how broadly it
-    may be written, in thousandths.
+    ``room`` is the hundredths of notes per beat and the strokes per bar that are permitted;
+    ``breadth`` says how broadly it may be written, in thousandths.
     """
 
     def __init__(
@@ -92,9 +92,9 @@ class Ensemble:
         end: int,
         dice: list[Dice],
     ) -> WrittenPhrase:
-        """The phrase as it goes on from what is carried, none of its notes beyond ``end``.
+        """The phrase as it continues ``carried``, with none of its notes beyond ``end``.
 
-        ``goal`` is where the piece's last chord begins and ends, where that follows.
+        ``goal`` is where the piece's last chord begins and ends, if that follows.
         """
         theme = carried.themes.get(phrase.theme, _NO_THEME)
         chords = self._chords(phrase, carried, theme, goal, dice)
@@ -173,7 +173,7 @@ class Ensemble:
         voicings: list[Voicing],
         dice: list[Dice],
     ) -> dict[Voice, list[Tone]]:
-        """What each voice plays; the last chord is written by itself."""
+        """The notes of each voice, without the last chord's."""
         final = chords.final
         moments = song.moments[: len(song.moments) - (final is not None)]
         until = final.onset if final else phrase.end
@@ -193,7 +193,7 @@ class Ensemble:
 
     @staticmethod
     def _voicings(phrase: Phrase, chords: Chords, song: Song, before: Voicing) -> list[Voicing]:
-        """The upper voices of each chord: below the melody as it is while the chord sounds."""
+        """The upper voices of each chord: below the melody's notes while the chord sounds."""
         spans = chords.spans
         lows = [HIGHEST_CEILING] * len(spans)
         place = 0
@@ -229,7 +229,7 @@ class Ensemble:
         melody = carried.melody[1] if carried.melody else ladder.tonic
         before = carried.bass if carried.bass is not None else 47
         bass = self._bassist.tones([span], None, before, self._dice)[0]
-        # Below a melody that is low, too: on the same pitch, one of them would not be heard.
+        # Below the melody also if that is low: of two notes on one pitch, one would not be heard.
         bass -= OCTAVE if bass >= melody else 0
         upper = nearest_voicing(carried.voicing, span.voices, bass, max(melody - 1, LOWEST_CEILING))
         length = end - onset

@@ -1,7 +1,8 @@
-"""What a piece consists of: phrases with their bars, and a last chord.
+"""The form of a piece: phrases with their bars, and a last chord.
 
-A phrase knows all that is decided before its notes: its key, how it ends, who plays and how, and
-which theme its bars come from. So it can be composed from what is carried over from the one before.
+A phrase contains every decision that precedes its notes: its key, its cadence, who plays and how,
+and the theme that its bars come from. So it can be composed from the state that the one before
+leaves.
 """
 
 from dataclasses import dataclass
@@ -10,13 +11,13 @@ from enum import Enum
 from harmonic_music.composing.dice import WHOLE
 from harmonic_music.theory.scales import ScaleShape
 
-#: A piece of so many phrases is a song: plain, in one register, all playing. One of so many more
-#: has the runs, the wide ways and the changing scenes of a movement.
+#: A piece of at most this many phrases is a song: plain, in one register, all playing. A piece of
+#: this many more has the runs, the wide range and the changing scenes of a movement.
 SONG_PHRASES, _BROADENING = 4, 2
 
 
 class Cadence(Enum):
-    """How a phrase ends: at rest, on the dominant, elsewhere instead of at rest, or under way."""
+    """How a phrase ends: at rest, on the dominant, elsewhere instead of at rest, or unfinished."""
 
     CLOSED = 0
     HALF = 1
@@ -25,7 +26,7 @@ class Cadence(Enum):
 
 
 class Treatment(Enum):
-    """What becomes of the bar that a bar comes from."""
+    """How a bar is derived from its source bar."""
 
     NEW = 0
     RHYTHM = 1
@@ -39,14 +40,14 @@ class Treatment(Enum):
     REHARMONISED = 9
 
 
-#: Treatments that leave a bar's chords as they were.
+#: Treatments that keep a bar's chords.
 _SAME_CHORDS = frozenset({Treatment.LITERAL, Treatment.VARIED, Treatment.ORNAMENTED})
-#: Treatments of which no pitch comes from anywhere.
+#: Treatments that keep no pitch of the source.
 FREE = frozenset({Treatment.NEW, Treatment.RHYTHM})
 
 
 class Role(Enum):
-    """What a phrase is for."""
+    """The function of a phrase in the piece."""
 
     INTRO = 0
     THEME = 1
@@ -69,8 +70,8 @@ class Field:
 class Bar:
     """A bar at its place in a phrase.
 
-    It comes from the bar numbered ``source`` of the phrase's theme, or of the phrase itself where
-    it is its ``own``, if from any.
+    Its ``source``, if it has one, is the number of a bar of the phrase's theme, or of the phrase
+    itself if the source is its ``own``.
     """
 
     onset: int
@@ -82,12 +83,12 @@ class Bar:
 
     @property
     def keeps_chords(self) -> bool:
-        """Whether it has the chords of the bar that it comes from."""
+        """Whether it has the chords of its source."""
         return self.treatment in _SAME_CHORDS
 
 
 class Scene(Enum):
-    """Who has what in a bar: the melody, the second voice, the upper voices and the bass."""
+    """How a bar is divided between the melody, the second voice, the upper voices and the bass."""
 
     #: The melody over figure and bass, answered in its pauses.
     TUNE = 0
@@ -120,13 +121,13 @@ class Scene(Enum):
 
     @property
     def has_melody(self) -> bool:
-        """Whether the melody sings."""
+        """Whether the melody plays."""
         return self not in {Scene.HANDED, Scene.PLAYED}
 
 
 @dataclass(frozen=True, slots=True)
 class BarStage:
-    """How a bar is played: its scene, the figure of the upper voices and the way of the bass.
+    """How a bar is played: its scene, the figure of the upper voices and the manner of the bass.
 
     ``thin`` leaves out the highest of the upper voices.
     """
@@ -139,12 +140,12 @@ class BarStage:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A phrase of ``whole`` bars: the last chord's is one of them where the phrase is ``closing``.
+    """A phrase of ``whole`` bars, with the last chord's bar if the phrase is ``closing``.
 
-    ``energy`` is in percent. ``leads_to`` is the key of the next phrase where that is another one.
-    A phrase that is ``elided`` ends on the first note of the next. ``climbs`` and ``sinks`` say
-    that the melody has its highest or its lowest note here. Where it ``breaks``, all are silent
-    before the next phrase.
+    ``energy`` is in percent. ``leads_to`` is the key of the next phrase if that differs. A phrase
+    that is ``elided`` ends on the first note of the next. ``climbs`` and ``sinks`` say that the
+    melody has its highest or its lowest note here. If it ``breaks``, all are silent before the
+    next phrase.
     """
 
     number: int
@@ -156,7 +157,7 @@ class Phrase:
     cadence: Cadence
     key: Field
     energy: int
-    #: How each bar is played, the last chord's included.
+    #: How each bar is played, with the last chord's.
     stages: tuple[BarStage, ...]
     drums: bool = False
     breaks: bool = False
@@ -168,13 +169,13 @@ class Phrase:
 
     @property
     def onset(self) -> int:
-        """The tick at which it begins, and began where its first bars have been played."""
+        """The tick at which it begins, or began if its first bars were played already."""
         first = self.bars[0]
         return first.onset - first.place * first.length
 
     @property
     def opens(self) -> bool:
-        """Whether the piece begins with it."""
+        """Whether it is the first phrase of the piece."""
         return self.bars[0].onset == 0
 
     @property

@@ -1,8 +1,8 @@
-"""Chords for every bar of a phrase, on the way to its cadence.
+"""Chords for every bar of a phrase, leading to its cadence.
 
-Consonance decides how often the usual degree is taken, and how rough a chord sounds; how many
-chords a bar has is the piece's own. Below full harmony, dominants borrow their leading tone, and
-chords are borrowed from the parallel key.
+Consonance decides how often the usual degree is taken, and how rough a chord sounds. How many
+chords a bar has is a trait of the piece. Below full harmony, dominants borrow their leading tone,
+and chords are borrowed from the parallel key.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,23 +29,23 @@ from harmonic_music.theory.intervals import OCTAVE
 from harmonic_music.theory.progressions import BLUES, BLUES_QUICK, movement, usualness
 from harmonic_music.theory.scales import Function
 
-#: What the last chord of a phrase does, by its cadence; a deceptive one has another in its place.
+#: The function of a phrase's last chord, by cadence; a deceptive one replaces it by another.
 _GOALS = {
     Cadence.CLOSED: Function.TONIC,
     Cadence.HALF: Function.DOMINANT,
     Cadence.DECEPTIVE: Function.TONIC,
     Cadence.OPEN: Function.AWAY,
 }
-#: How much likelier a dominant is before a close than its usualness says, and another subdominant.
+#: Factors for a dominant before a close, and for a subdominant before that.
 _APPROACH = {Function.DOMINANT: 24, Function.AWAY: 3}
-#: The share of chords that begin a piece at home.
+#: The share of pieces that begin on the tonic chord.
 _FIRST_AT_HOME = 850
-#: Of two chords, those that divide the bar in halves; the others come with the last beat.
+#: The share of bars with two chords of equal length; in the others, the second is one beat long.
 _HALVED = 800
-#: Without any consonance, so much of what is usual gives way to one weight for all.
+#: Without consonance, this share of the usual weights is replaced by equal weights.
 _WANDERING, _ONE_FOR_ALL = 700, 8
-#: By so much of the way from full harmony a dominant in minor, one within, and a chord of the
-#: parallel key borrows its tones, in percent.
+#: How often a dominant in minor, one within a phrase, and a chord of the parallel key borrow tones,
+#: in percent of the distance from full harmony.
 _LEADING_PERCENT, _APPLIED_PERCENT, _MIXTURE_PERCENT = 250, 220, 70
 #: How rough chords are from no consonance to full, in thousandths of a step from mild to harsh.
 _ROUGHNESS = (4700, 3800, 2850, 2000, 1130, 420, 0)
@@ -57,8 +57,8 @@ _MAJOR_THIRD, _FOURTH, _FIFTH = 4, 5, 7
 class Span:
     """A chord from ``onset`` on for ``length`` ticks.
 
-    ``voices`` are what the upper voices sound of it, ``bass`` what the bass does: the first of
-    these tones, or another one for the line's sake.
+    ``voices`` are the tones of the upper voices, ``bass`` that of the bass: the first of the
+    chord's tones, or another one for a better line.
     """
 
     onset: int
@@ -87,7 +87,7 @@ Progression = tuple[tuple[ChordSlot, ...], ...]
 
 
 class Harmonist:
-    """Knows which chords follow one another in one piece."""
+    """Chooses the chords of one piece."""
 
     def __init__(self, style: Style, character: Character, colour: "Colour") -> None:
         self._character, self._colour = character, colour
@@ -107,8 +107,8 @@ class Harmonist:
     ) -> list[list[ChordSlot]]:
         """The chords of a phrase's bars by degree; ``known`` are those of its theme.
 
-        ``melody`` are the degrees that its bars are sung on: where they come back over other
-        chords, these suit them.
+        ``melody`` are the degrees of the melody in its bars. If a melody returns over other
+        chords, these are chosen to suit it.
         """
         rows: list[list[ChordSlot]] = []
         for bar in phrase.bars:
@@ -165,10 +165,10 @@ class Harmonist:
         moments: list[Mapping[int, int]],
         usual: Sequence[int],
     ) -> None:
-        """Have the phrase's end close as it should."""
+        """Constrain the end of the phrase to its cadence."""
         scale = phrase.key.scale
         if phrase.closing:
-            # The piece's last chord follows: what leads to it.
+            # The piece's last chord follows: these lead to it.
             moments[-1] = self._approach(phrase, usual)
             return
         if rows[-1][-1].degree is not None:
@@ -194,7 +194,7 @@ class Harmonist:
             moments[-2] = before
 
     def _approach(self, phrase: Phrase, usual: Sequence[int]) -> dict[int, int]:
-        """The dominants that lead to the last chord: that on the fifth, if its third may lead."""
+        """The dominants that lead to the last chord: on the fifth, if its third may lead."""
         key = phrase.key
         found = {
             degree: usual[degree]
@@ -251,13 +251,13 @@ class Harmonist:
         return chord
 
     def _closing(self, key: Field, chord: Chord) -> Chord:
-        """The last chord but one: where it may, its third leads to the tonic."""
+        """The last chord but one; its third leads to the tonic if possible."""
         leads = self._colour.leads and (key.tonic - chord.root) % OCTAVE == _FOURTH
         return as_dominant(chord) if leads and len(key.scale.steps) == _DIATONIC else chord
 
     @staticmethod
     def _leading_over(key: Field) -> Chord:
-        """The dominant of the key that comes next."""
+        """The dominant of the next phrase's key."""
         scale = key.scale
         degree = scale.carrying(Function.DOMINANT)[0]
         chord = chord_on(scale, degree, key.tonic)
@@ -279,7 +279,7 @@ class Harmonist:
                 place = bar.place * 4 // phrase.whole
             up = third[min(place, len(third) - 1)]
             if phrase.closing and bar is phrase.bars[-1]:
-                # The turnaround before the last chord: nothing but the dominant leads there.
+                # The turnaround before the last chord: nothing but the dominant leads to that.
                 up = third[min(place, len(third) - 1)] or _FIFTH
             chord = blues_chord((key.tonic + up) % OCTAVE, tones)
             way = min(self._colour.roughness(settled=False), len(chord.coloured) - 1)
@@ -288,7 +288,7 @@ class Harmonist:
 
 
 def _under(melody: Sequence[Sequence[int]], usual: Sequence[int], key: Field) -> Mapping[int, int]:
-    """How well each chord suits to be under a bar's melody: by how much of it belongs to both."""
+    """The weight of each chord under a bar's melody: the more tones they share, the higher."""
     steps = key.scale.steps
     sung = [(key.tonic + steps[degree % len(steps)]) % OCTAVE for bar in melody for degree in bar]
     return {
@@ -309,7 +309,7 @@ def last_span(key: Field, goal: int, end: int) -> Span:
 
 
 class Colour:
-    """How plainly and how purely chords are chosen: what harmony and friction decide."""
+    """How plain and how pure the chords are, as harmony and friction determine."""
 
     def __init__(self, consonance: int, chromatic: int, dice: Dice) -> None:
         self._consonance = consonance
@@ -317,17 +317,17 @@ class Colour:
         self.begin(dice)
 
     def begin(self, dice: Dice) -> None:
-        """Begin a phrase: what is borrowed is spread over it, and how rough its chords are."""
+        """Begin a phrase: spread borrowed chords over it, and draw how rough its chords are."""
         self._home, self._applied, self._mixed = dice.quota(), dice.quota(), dice.quota()
         self._rough = dice.quota()
 
     @property
     def leads(self) -> bool:
-        """Whether the last dominant has a leading tone, if the scale has it or not."""
+        """Whether the last dominant has a leading tone, even if the scale has none."""
         return self._chromatic > 0
 
     def flattened(self, weight: int) -> int:
-        """A weight, the nearer to all others the less consonance there is."""
+        """A weight, closer to equal weights the less consonance there is."""
         wandering = _WANDERING * (WHOLE - self._consonance) // WHOLE
         return max(1, (weight * (WHOLE - wandering) + _ONE_FOR_ALL * wandering) // WHOLE)
 

@@ -1,4 +1,4 @@
-"""Which key each phrase is in: home, and for contrast others that are near it."""
+"""The key of each phrase: home, or a related key for contrast."""
 
 from typing import TYPE_CHECKING
 
@@ -10,19 +10,19 @@ from harmonic_music.theory.scales import RELATIVES, SCALES, ScaleShape
 if TYPE_CHECKING:
     from harmonic_music.composing.planning import Slot
 
-#: A piece of fewer phrases stays at home.
+#: A piece of fewer phrases stays in its key.
 _FEWEST_PHRASES = 6
-#: From major and from minor: semitones up, the scale there, and how usual that is.
+#: From major and from minor: semitones up, the scale there, and the weight.
 _FROM_MAJOR = ((7, "major", 6), (9, "minor", 6), (5, "major", 4), (0, "minor", 2), (4, "minor", 2))
 _FROM_MINOR = ((3, "major", 8), (7, "minor", 4), (5, "minor", 4), (0, "major", 2), (8, "major", 3))
 #: From any other scale, the same a fifth or a fourth away.
 _FROM_OTHERS = ((7, 5), (5, 4))
-#: How likely a contrasting section is to be elsewhere: the rest follows from harmony.
+#: How likely a contrasting section is to be in another key: the rest follows from harmony.
 _AWAY, _AWAY_PERCENT = 350, 180
 
 
 class KeyPlan:
-    """Draws keys; ``reach`` is in thousandths: with none of it, no tone is foreign to home."""
+    """Draws keys; ``reach`` is in thousandths: at 0, no tone is foreign to the home key."""
 
     def __init__(self, home: Field, reach: int, dice: Dice) -> None:
         self._home, self._reach, self._dice = home, reach, dice
@@ -46,7 +46,7 @@ class KeyPlan:
         return found
 
     def elsewhere(self, before: Field) -> Field:
-        """A key for a contrast, rather another than the one before; home as often as not."""
+        """A key for a contrast: usually not the one before, and home in half of all cases."""
         if not self._dice.chance(_AWAY + _AWAY_PERCENT * self._reach // 100):
             return self._home
         options = [
@@ -61,7 +61,7 @@ class KeyPlan:
     def _near(self) -> list[tuple[int, ScaleShape, int]]:
         scale = self._home.scale
         relatives = [(up, SCALES[name], 6) for up, name in RELATIVES.get(scale.steps, ())]
-        # Keys with other tones are as usual as harmony leaves room for them.
+        # Keys with other tones are weighted by what harmony permits.
         if self._reach * 2 <= self._dice.below(WHOLE):
             return relatives
         if scale == SCALES["major"]:

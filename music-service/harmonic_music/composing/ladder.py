@@ -1,4 +1,4 @@
-"""The pitches that a melody may take, and how usual it is to go from one to another."""
+"""The pitches that a melody may take, and the weight of each movement between them."""
 
 from itertools import pairwise
 
@@ -9,24 +9,24 @@ from harmonic_music.composing.shape import between
 from harmonic_music.theory.gestures import Motion
 from harmonic_music.theory.intervals import OCTAVE
 
-#: Around this pitch lies every melody's range, whatever its key: C above middle C.
+#: The centre of every melody's range, whatever its key: C above middle C.
 CENTRE = 72
 #: A song's span from narrow to wide, in semitones, and a movement's.
 _SPANS = (4, 5, 7, 9, 11, 13, 16, 20, 26)
 _BROAD_SPANS = (4, 6, 8, 11, 14, 17, 20, 23, 26)
 _SMALLEST_SPAN = 4
 _FEW_RUNGS = 4
-#: How usual a movement by so many semitones is, 0 to 12, each way; further is as rare as the last.
+#: The weight of a movement by 0 to 12 semitones, each way; a wider one has the last weight.
 _BY_INTERVAL = (138, 400, 300, 132, 110, 80, 10, 52, 18, 18, 5, 2, 16)
 _STEP, _THIRD = 2, 4
 
-#: Moves that go up, or arrive from below; and how well what is meant fits, a chord's wide step, and
-#: how much likelier what arrives goes on by a step.
+#: Moves that go up, or arrive from below; then the weights of a fitting move, of a chord's wide
+#: step, and of a step after an arrival.
 _UPWARDS = frozenset({Motion.STEP_UP, Motion.SKIP_UP, Motion.CHORD_UP, Motion.ON_UP})
 _FITTING, _WIDE, _GOES_ON = 4096, 512, 5
 _ARRIVING = frozenset({Motion.ON_UP, Motion.ON_DOWN})
 _BREAKING = frozenset({Motion.CHORD_UP, Motion.CHORD_DOWN})
-#: Semitones along: those of moves that are no steps of the scale, and of a chord's wide ones.
+#: Semitones of moves that are not steps of the scale, and of a chord's wide steps.
 _WAYS = {
     Motion.SKIP_UP: range(3, 5),
     Motion.SKIP_DOWN: range(3, 5),
@@ -36,9 +36,9 @@ _WAYS = {
 }
 _CHORD_LEAPS = range(6, 8)
 
-#: Rows by pitch: how usual it is to go from it to each other.
+#: Rows by pitch: the weight of going from it to each other pitch.
 Transitions = list[list[int]]
-#: A pitch as a scale sees it: steps above the tonic, and semitones above that step.
+#: A pitch in terms of a scale: steps above the tonic, and semitones above that step.
 Degree = tuple[int, int]
 
 
@@ -51,7 +51,7 @@ class Ladder:
         span += (between(wide, _BROAD_SPANS) - span) * breadth // WHOLE
         span = max(_SMALLEST_SPAN, span + character.span)
         below = span * character.below_percent // 100
-        # The octave whose range's centre is nearest to where melodies lie.
+        # The octave whose range has its centre nearest to that of melodies.
         tonic = CENTRE - span // 2 + below
         tonic += (key.tonic - tonic + OCTAVE // 2) % OCTAVE - OCTAVE // 2
         tones = frozenset((key.tonic + step) % OCTAVE for step in key.scale.steps)
@@ -79,11 +79,11 @@ class Ladder:
     def _lay(self, key: Field, tonic: int, ends: tuple[int, int], character: Character) -> None:
         tones = frozenset((key.tonic + step) % OCTAVE for step in key.scale.steps)
         self.tonic = tonic
-        #: All semitones: where a chord borrows a tone, the melody may.
+        #: All semitones: if a chord borrows a tone, the melody may use it.
         self.pitches = list(range(ends[0], ends[1] + 1))
         self.rungs = [pitch for pitch in self.pitches if pitch % OCTAVE in tones]
         self._steps = key.scale.steps
-        #: Without the highest, which is kept for the climax, if it can be spared.
+        #: Without the highest pitch, which is kept for the climax if possible.
         self.inner = self.pitches[:-1] if len(self.rungs) > _FEW_RUNGS else self.pitches
         self.transitions = self._transitions(character)
         self._moves: dict[Motion, Transitions] = {Motion.FREE: self.transitions}
@@ -94,17 +94,17 @@ class Ladder:
         return self.pitches[-1] - self.pitches[0]
 
     def height(self, percent: int) -> int:
-        """The pitch so far up, whether it is in the scale or not."""
+        """The pitch at a percentage of the span, whether it is in the scale or not."""
         return self.pitches[0] + self.width * percent // 100
 
     def degree(self, pitch: int) -> Degree:
-        """A pitch as the scale sees it, to be found again in another key."""
+        """A pitch in terms of the scale, to be transposed to another key."""
         octave, above = divmod(pitch - self.tonic, OCTAVE)
         place = max(n for n, step in enumerate(self._steps) if step <= above)
         return octave * len(self._steps) + place, above - self._steps[place]
 
     def pitch(self, degree: Degree) -> int:
-        """The pitch of a degree here, by octaves within reach."""
+        """The pitch of a degree here, moved by octaves into reach."""
         octave, place = divmod(degree[0], len(self._steps))
         pitch = self.tonic + OCTAVE * octave + self._steps[place] + degree[1]
         while pitch > self.pitches[-1]:
@@ -114,13 +114,13 @@ class Ladder:
         return min(pitch, self.pitches[-1])
 
     def reaches(self, degree: Degree) -> bool:
-        """Whether a degree lies within the span as it is."""
+        """Whether a degree lies within the span without a change of octave."""
         octave, place = divmod(degree[0], len(self._steps))
         pitch = self.tonic + OCTAVE * octave + self._steps[place] + degree[1]
         return self.pitches[0] <= pitch <= self.pitches[-1]
 
     def movement(self, move: Motion) -> Transitions:
-        """How usual each movement is where a note lies like this from the one before."""
+        """The weights of all movements of one kind."""
         if move not in self._moves:
             self._moves[move] = self._moving(move)
         return self._moves[move]
@@ -135,13 +135,13 @@ class Ladder:
         return rows
 
     def _row(self, move: Motion, pitch: int) -> list[int]:
-        """How well each movement from a pitch is one of a kind."""
+        """The weight of each movement from a pitch, by how well it fits a kind."""
         top = self.pitches[-1]
         upwards, arriving = move in _UPWARDS, move in _ARRIVING
         ways = _WAYS.get(move) or range(1, 1 + max(_STEP, self._step_from(pitch, upwards=upwards)))
         sign = 1 if upwards else -1
         row = [int(arriving)] * (top + 1)
-        # At the end of the span, there is no other way than back.
+        # At the end of the span, the only way is back.
         weights = [] if arriving else [(-along, 1) for along in ways]
         weights += [(along, _WIDE) for along in _CHORD_LEAPS if move in _BREAKING]
         weights += [(along, _GOES_ON if arriving else _FITTING) for along in ways]
@@ -157,7 +157,7 @@ class Ladder:
         return next((pitch - rung for rung in reversed(self.rungs) if rung < pitch), 0)
 
     def _transitions(self, character: Character) -> Transitions:
-        """How usual each movement is in this piece; a row for every pitch up to the highest."""
+        """The weight of each movement in this piece; a row for every pitch up to the highest."""
         top = self.pitches[-1]
         usual = [_usual(min(by, len(_BY_INTERVAL) - 1), character) for by in range(top + 1)]
         step = max(_BY_INTERVAL[1], _BY_INTERVAL[_STEP] // 2) * character.steps

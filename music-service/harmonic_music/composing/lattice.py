@@ -1,24 +1,25 @@
-"""A walk through places, one after the other, that knows where it has to arrive.
+"""A weighted random walk that ends at a required place.
 
-Every moment has places with weights, every pair of places a weight too. Going backwards once, each
-place learns how good what may follow it is; going forwards, each next place is drawn by all three.
-So a progression arrives at its cadence, and a melody at its goal, without being bent to it.
+Each moment has places with weights, and each pair of successive places has a weight. One pass
+backwards computes for each place how good its continuations are. A pass forwards draws each place
+by the product of the three. So a progression reaches its cadence, and a melody its goal, without
+later corrections.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
-#: Prospects are kept below this: whole numbers of a handy size.
+#: Prospects are scaled below this, to keep the integers small.
 _CEILING = 1 << 24
 
 Weights = Mapping[int, int]
-#: How good a place is after another.
+#: The weight of a place after another.
 Transitions = Sequence[Sequence[int]]
 
 
 def prospects(
     moments: Sequence[Weights], transitions: Sequence[Transitions]
 ) -> list[dict[int, int]]:
-    """For each moment, how good what may follow each of its places is: above zero, if only just."""
+    """For each moment, how good the continuations of each place are; always above zero."""
     found = [dict.fromkeys(moments[-1], _CEILING)]
     for following in reversed(range(1, len(moments))):
         after = found[-1]
@@ -39,7 +40,7 @@ def walk(
     place_of: Callable[[Sequence[int]], int],
     adjusted: Callable[[list[int], Sequence[int], list[int], int], list[int]] | None = None,
 ) -> list[int]:
-    """One place for each moment; ``start`` is where the walk comes from.
+    """One place for each moment; ``start`` is the place before the first.
 
     ``transitions`` are those that lead to each moment.
 
@@ -61,7 +62,7 @@ def walk(
             values = [weights[place] * prospect[place] * row[place] for place in places]
         if adjusted is not None:
             values = adjusted(values, places, went, number)
-        # Where nothing suits, anything does.
+        # If no place has weight, all are equally likely.
         last = places[place_of(values if any(values) else [1] * len(places))]
         went.append(last)
     return went

@@ -1,6 +1,6 @@
-"""The melody of a phrase, drawn as a whole on the way to its last note.
+"""The melody of a phrase, drawn as a whole and led to its last note.
 
-What comes back of earlier bars stands fixed in it, and the rest is sung around that.
+Notes that return from earlier bars are fixed; the others are drawn around them.
 """
 
 from collections.abc import Sequence
@@ -35,14 +35,14 @@ _CONTOUR_WEIGHTS = (6, 4, 3, 3, 3, 4, 2, 3)
 _CLIMBING, _SINKING = (30, 70, 98, 60, 20), (55, 25, 4, 30, 50)
 #: How much higher a phrase of each role lies, in percent of the span.
 _REGISTERS = {Role.CONTRAST: 12, Role.DEVELOPMENT: -8, Role.CLIMAX: 10, Role.CODA: -8}
-#: A piece of a single phrase need not reach the ends of its span; no short phrase reaches them.
+#: A piece of one phrase need not reach the ends of its span; a short phrase never does.
 _BARS_TO_REACH = 3
-#: How many scale steps an idea may be moved by when it comes again elsewhere.
+#: Scale steps by which an idea may be transposed when it returns elsewhere.
 _SEQUENCES = (-1, 1, -2, 2, -3, 3)
 #: A varied bar keeps its notes up to here, or from here on.
 _KEPT_UNTIL = (TICKS_PER_BEAT, 2 * TICKS_PER_BEAT, 3 * TICKS_PER_BEAT)
 _FIRST_KEPT = 667
-#: The notes of a movement; and how many notes back melody and bass may have been struck together.
+#: A movement's notes; and how many notes back melody and bass may have been struck together.
 _MOVEMENT, _TOGETHER = 2, 5
 
 
@@ -79,8 +79,8 @@ class Melodist:
     ) -> list[int]:
         """The pitch of each moment of a phrase; ``before`` are the two pitches sung last.
 
-        ``rows`` are its bars' onsets, ``known`` the bars of its theme. In a closing phrase the last
-        moment is the last chord's.
+        ``rows`` are its bars' onsets, ``known`` the bars of its theme. In a closing phrase, the
+        last moment is the last chord's.
         """
         singing = (*self._of(phrase.key), dice)
         song = _Song(phrase, moments, rows, known, singing=singing)
@@ -88,7 +88,7 @@ class Melodist:
 
 
 class _Song:
-    """A phrase's melody while it is written: what is sung, and the options for what follows."""
+    """A phrase's melody while it is written: the notes so far, and the options for the next."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class _Song:
             contour = _CLIMBING if phrase.climbs else _SINKING
         for bar, row in zip(phrase.bars, self._rows, strict=True):
             if bar.own and bar.treatment not in FREE:
-                # It comes from a bar of this phrase, which must be there.
+                # Its source is a bar of this phrase, so that one must be written first.
                 self._walk()
             moments = self._moments[len(options) : len(options) + len(row)]
             fixed = self._fixed(bar, row, moments)
@@ -126,14 +126,14 @@ class _Song:
         return self._pitches
 
     def _free(self, moment: Moment, contour: tuple[int, ...]) -> Options:
-        """The options of a moment at which nothing stands fixed."""
+        """The options of a moment without a fixed note."""
         phrase = self._phrase
         way = WHOLE * (moment.onset - phrase.onset) // (phrase.bars[0].length * phrase.whole)
         height = along(contour, min(way, WHOLE)) + _REGISTERS.get(phrase.role, 0)
         return self._singer.options(moment, min(max(height, 0), 100), self._dice)
 
     def _source(self, bar: Bar) -> list[Degree]:
-        """The notes of the bar that a bar comes from."""
+        """The notes of a bar's source."""
         if bar.source is None or bar.treatment in FREE:
             return []
         if bar.own:
@@ -144,7 +144,7 @@ class _Song:
         return [degree for _, degree in known[bar.source]] if bar.source < len(known) else []
 
     def _fixed(self, bar: Bar, row: Derived, moments: Sequence[Moment]) -> dict[int, int]:
-        """The notes of a bar that stand fixed, by their place."""
+        """The fixed notes of a bar, by their place."""
         source = self._source(bar)
         notes = {
             place: source[it.origin]
@@ -185,7 +185,7 @@ class _Song:
         return {place: ladder.pitch(degree) for place, degree in notes.items()}
 
     def _finish(self) -> None:
-        """Have the phrase begin, end and reach as it should."""
+        """Constrain the phrase's begin, end and extreme notes."""
         phrase, options, singer = self._phrase, self._options, self._singer
         if phrase.opens:
             options[:1] = [singer.opening(first) for first in options[:1]]
@@ -204,7 +204,7 @@ class _Song:
             _reach(self._ladder.pitches[end], options, self._moments)
 
     def _walk(self) -> None:
-        """Sing on from where the phrase is, through the options that there are from there on."""
+        """Draw the notes from here on, through their options."""
         start, sung, moments = len(self._pitches), self._pitches, self._moments
         if start == len(self._options):
             return
@@ -238,7 +238,7 @@ class _Song:
 
 
 def _is_fast(row: Derived, place: int) -> bool:
-    """Whether a note is one of a gesture: what is left of one is none."""
+    """Whether a note belongs to a gesture: a part of one would be meaningless."""
     near = row[max(0, place - 1) : place + 2]
     return any(b.onset - a.onset <= FAST_TICKS for a, b in pairwise(near))
 
@@ -246,7 +246,7 @@ def _is_fast(row: Derived, place: int) -> bool:
 def _moved(
     notes: dict[int, Degree], moments: Sequence[Moment], ladder: Ladder, dice: Dice
 ) -> dict[int, Degree]:
-    """The idea so many steps up or down that it suits the chords best."""
+    """The idea, transposed by the number of steps that suits the chords best."""
     possible, weights = [], []
     for by in _SEQUENCES:
         way = {place: (step + by, 0) for place, (step, _) in notes.items()}
@@ -263,7 +263,7 @@ def _moved(
 
 
 def _reach(pitch: int, options: list[Options], moments: Sequence[Moment]) -> None:
-    """Have the melody touch its highest pitch, or its lowest: elsewhere they are spared."""
+    """Have the melody touch its highest pitch, or its lowest, which are avoided elsewhere."""
     tone = pitch % OCTAVE
     free = [place for place, weights in enumerate(options[:-1]) if len(weights) > 1]
     fitting = [place for place in free if tone in moments[place].span.chord.tones]
@@ -278,7 +278,7 @@ def _reach(pitch: int, options: list[Options], moments: Sequence[Moment]) -> Non
 
 
 def along(contour: tuple[int, ...], way: int) -> int:
-    """Where a contour is, so far through the phrase in thousandths, in percent of the span."""
+    """The height of a contour at a point of the phrase in thousandths, in percent of the span."""
     place, rest = divmod(way * (len(contour) - 1), WHOLE)
     if place >= len(contour) - 1:
         return contour[-1]

@@ -1,6 +1,6 @@
-"""What a piece remembers: its themes, as chords and degrees, in whatever key they come again.
+"""The themes that a piece remembers, as chords and degrees, so that they can return in any key.
 
-A theme can be written down as text, and read again by another piece that answers it.
+A theme can be written as text, and read by another piece that answers it.
 """
 
 import json
@@ -12,12 +12,12 @@ from harmonic_music.composing.variation import Sung
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.theory.meters import UNITS_PER_BEAT
 
-#: So many themes are remembered at most; of more, the one that was heard last gives way.
+#: Themes that are remembered at most; beyond, the one heard last is dropped.
 MOST_THEMES = 6
-#: A theme that is read has at most so many bars, so many notes in one, and text.
+#: Bounds of a theme that is read: its bars, the notes of each, and its text's length.
 _MOST_BARS, _MOST_NOTES, MOST_TEXT = 8, 64, 8192
 _GRID_TICKS = 120
-#: What times are told in: nothing of a theme lies between.
+#: The unit of times: no event of a theme lies between two multiples of it.
 UNIT = TICKS_PER_BEAT // UNITS_PER_BEAT
 _MOST_STEPS = 64
 
@@ -36,7 +36,7 @@ class Theme:
         return json.dumps(self.wire(), separators=(",", ":"))
 
     def wire(self) -> dict[str, object]:
-        """The theme as JSON values: times in units, and no alteration where there is none."""
+        """The theme as JSON values: times in units, and no alteration if there is none."""
         return {
             "bar": self.bar // UNIT,
             "tones": self.tones,
@@ -50,9 +50,9 @@ class Theme:
         }
 
     def fitted(self, bar: int, tones: int) -> "Theme":
-        """The same in another meter and scale: times in proportion, degrees by their place.
+        """The theme in another meter and scale: times in proportion, degrees by their place.
 
-        Chords of another scale's degrees, or in another meter, are left to the piece.
+        Its chords are dropped if the scale or the meter differs.
         """
         if (bar, tones) == (self.bar, self.tones):
             return self
@@ -72,13 +72,13 @@ class Theme:
 
 
 def _elsewhere(step: int, before: int, after: int) -> int:
-    """A step of a scale of so many tones in one of another number."""
+    """A step of a scale of ``before`` tones in a scale of ``after`` tones."""
     octave, place = divmod(step, before)
     return octave * after + place * after // before
 
 
 def read_theme(text: str) -> Theme | None:
-    """A theme from its text; ``None`` if that is none, or too much of one."""
+    """A theme from its text; ``None`` if the text is no theme, or exceeds the bounds."""
     if len(text) > MOST_TEXT:
         return None
     try:
@@ -88,7 +88,7 @@ def read_theme(text: str) -> Theme | None:
 
 
 def theme_of_wire(read: Any) -> Theme:
-    """A theme from its JSON values. Raise :class:`ValueError` where they are none."""
+    """A theme from its JSON values. Raise :class:`ValueError` if they are no theme."""
     rows = read["melody"], read["chords"]
     if any(len(row) > _MOST_BARS or any(len(it) > _MOST_NOTES for it in row) for row in rows):
         raise ValueError("too long a theme")

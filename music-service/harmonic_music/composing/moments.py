@@ -1,4 +1,4 @@
-"""The onsets of a melody, each with all that decides what may be sung then."""
+"""The onsets of a melody, each with everything that decides its pitch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.theory.gestures import Motion
 from harmonic_music.theory.meters import UNITS_PER_BEAT, Meter
 
-#: A place of the bar is strong from this weight on, and a note that is longer than this.
+#: A note is strong from this metrical weight on, or if it is longer than this.
 _STRONG_WEIGHT = 3
 _GRID = 40
 _STRONG_TICKS = 2 * TICKS_PER_BEAT
@@ -18,7 +18,7 @@ _STRONG_TICKS = 2 * TICKS_PER_BEAT
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One onset: its chord, how long its note will be, and the bass, that may be struck then."""
+    """One onset: its chord, its note's length, and the bass that sounds or is struck then."""
 
     onset: int
     length: int
@@ -83,6 +83,6 @@ def moments_of(
 
 
 def last_note(onsets: Sequence[int], bar: int) -> int:
-    """Where a phrase's last note begins in its last bar: what comes after it leads over."""
+    """The onset of a phrase's last note within its last bar; later notes lead over."""
     lengths = [after - onset for onset, after in zip(onsets, [*onsets[1:], bar], strict=True)]
     return max(zip(lengths, onsets, strict=True))[1]

@@ -1,11 +1,11 @@
-"""A part while it is being written: tones in ticks, still without loudness."""
+"""A part while it is being written: tones in ticks, without velocities."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """One note of a part; it fills ``length`` ticks before anything shortens it."""
+    """One note of a part; it takes ``length`` ticks before any shortening."""
 
     onset: int
     length: int

@@ -1,4 +1,4 @@
-"""A piece from a request: a plan, then phrase by phrase what is carried from one to the next."""
+"""A piece from a request: a plan, then phrase by phrase with the state carried between them."""
 
 from dataclasses import dataclass
 
@@ -19,20 +19,20 @@ from harmonic_music.theory.meters import UNITS_PER_BEAT
 from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
-#: Another number stands for other notes from the same request: raised whenever they change.
+#: The version of the algorithm: raised whenever the same request gives other notes.
 COMPOSER_VERSION = 5
-#: A piece has so many notes at most, and so many strokes of the drums: a long and fast one is
-#: written for them, and what is still beyond is left out.
+#: The most notes and drum strokes of a piece. Long and fast pieces are written with fewer; notes
+#: that still exceed the bound are left out.
 MOST_NOTES, MOST_STROKES = 4400, 1200
-#: Who gives way to the bound, first to last.
+#: The voices whose notes are left out, first to last.
 _GIVING_WAY = {Voice.PADS: 0, Voice.COUNTER: 1, Voice.BASS: 2, Voice.MELODY: 3}
 
 
 @dataclass(frozen=True, slots=True)
 class CompositionRequest:
-    """All that a piece follows from: the same request makes the same piece.
+    """All inputs of a piece: the same request makes the same piece.
 
-    Without a ``style`` one is drawn. With a ``theme``, the piece answers another that had it.
+    Without a ``style``, one is drawn. With a ``theme``, the piece answers another with that theme.
     """
 
     music: MusicParameters
@@ -44,7 +44,7 @@ class CompositionRequest:
 
 
 def compose(request: CompositionRequest) -> Score:
-    """The piece that was asked for."""
+    """Compose the requested piece."""
     music = request.music
     shape = shape_of(music, request.physics)
     home = Field(SCALES[music.scale], pitch_class(music.key))
@@ -111,7 +111,7 @@ def strokes_bounded(strokes: list[DrumStroke]) -> list[DrumStroke]:
 def _performed(
     seed: int, form: Form, ensemble: Ensemble, home: Field, carried: Carried
 ) -> tuple[list[ScoreNote], list[DrumStroke], Theme | None]:
-    """All phrases and the last chord; and the theme that the piece may be answered by."""
+    """All phrases and the last chord; and the theme by which the piece may be answered."""
     notes: list[ScoreNote] = []
     strokes: list[DrumStroke] = []
     for phrase in form.phrases:
@@ -126,13 +126,13 @@ def _performed(
 
 
 def style_of(request: CompositionRequest, home: Field, dice: Dice) -> Style:
-    """The style that was asked for, or one drawn: an answer has its theme's meter."""
+    """The requested style, or one drawn; an answer has its theme's meter."""
     style = drawn_style(home, dice, bar=request.theme.bar if request.theme else 0)
     return style if request.style is None else STYLES[request.style]
 
 
 def drawn_style(home: Field, dice: Dice, *, bar: int = 0) -> Style:
-    """A style with bars of so many ticks, 0 for any: the blues has its own."""
+    """A random style with bars of ``bar`` ticks, 0 for any; the blues scale has its own style."""
     drawn = dice.weighted(
         tuple(STYLES.values()),
         [

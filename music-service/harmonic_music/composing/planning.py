@@ -1,9 +1,9 @@
-"""The plan of a piece, made before any note of it: phrases, their themes, cadences and keys.
+"""The plan of a piece, made before its notes: phrases, their themes, cadences and keys.
 
 Phrases have four bars. Up to four of them are a section, in one of the orders that are usual in
-songs; two make an antecedent and a consequent as William Caplin describes them (*Classical Form*,
-1998). Sections follow as a rondo with an introduction and a coda where there is room. A piece too
-short for that is one phrase, or less: an upbeat and its goal.
+songs. Two make an antecedent and a consequent as William Caplin describes them (*Classical Form*,
+1998). Sections form a rondo, with an introduction and a coda if the piece is long enough. A piece
+too short for that is one phrase, or less: an upbeat and its goal.
 """
 
 from collections.abc import Iterator
@@ -31,17 +31,17 @@ BARS_PER_PHRASE = 4
 #: A last phrase of fewer bars than this is joined to the one before.
 _SHORTEST_PHRASE_BARS = 3
 _SIXTEENTH = TICKS_PER_BEAT // 4
-#: The themes of a section's phrases, and how usual that order is.
+#: The themes of a section's phrases, and the weight of each order.
 _ORDERS = {"AABA": 6, "ABAC": 4, "AABC": 4, "AABB": 2, "ABAB": 2, "ABCB": 2, "ABCA": 2, "ABCD": 4}
 _FIRST_THEME = "AA"
-#: How a piece begins with the theme of another: it is known again, and goes elsewhere.
+#: How the first bars of an answer treat the other piece's theme: recognisable, then changed.
 _ANSWER = (Treatment.LITERAL, Treatment.ORNAMENTED, Treatment.SEQUENCE, Treatment.NEW)
 _RONDO, _DEVELOPING = "ABACABADABA", "D"
-#: The phrases of a section after the first, and how usual that is.
+#: The phrases of a section after the first, and the weight of each order.
 _SECTION_SIZES = ((2, 5), (3, 2), (4, 5))
-#: A theme comes back note for note half as often after so many returns.
+#: Returns of a theme after which it returns note for note half as often.
 _FRESH = 1
-#: From so many bars on, a piece has an introduction, and from so many a coda.
+#: The least bars of a piece with an introduction, and of one with a coda.
 _INTRODUCED_BARS, _CODA_BARS = 22, 36
 _INTRODUCED, _LONG_INTRODUCTION = 650, 72
 
@@ -67,9 +67,9 @@ def lay_out(
     dice: Dice,
     answered: int = 0,
 ) -> Form:
-    """The plan of a piece of so many ticks; ``key`` is its own and how far others may be.
+    """The plan of a piece of ``ticks``; ``key`` is its key, and how far other keys may be.
 
-    ``answered`` counts the bars of another piece's theme that it begins with, and develops.
+    ``answered`` counts the bars of another piece's theme with which it begins, to develop them.
     """
     bar = style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT
     goal = goal_of(ticks, bar)
@@ -96,7 +96,7 @@ def lay_out(
 
 
 def goal_of(ticks: int, bar: int) -> int:
-    """Where the last chord begins: it takes from half a bar to one and a half, if there is room."""
+    """The tick of the last chord, which takes half a bar to one and a half, if possible."""
     if ticks >= 2 * bar:
         return (ticks - bar // 2) // bar * bar
     if ticks >= 2 * TICKS_PER_BEAT:
@@ -105,9 +105,9 @@ def goal_of(ticks: int, bar: int) -> int:
 
 
 def phrase_lengths(bars: int) -> list[int]:
-    """The bars of each phrase, the last chord's bar included: fours, and what is over at the end.
+    """The bars of each phrase, with the last chord's bar: four each, and the rest in the last one.
 
-    A rest of one or two bars makes the last phrase longer, as a cadence that is put off does.
+    A rest of one or two bars makes the last phrase longer, as a delayed cadence does.
     """
     whole, over = divmod(bars, BARS_PER_PHRASE)
     if whole == 0:
@@ -118,12 +118,12 @@ def phrase_lengths(bars: int) -> list[int]:
 
 
 def slots_of(bars: int, dice: Dice) -> list[Slot]:
-    """The phrases of a piece of so many bars."""
+    """The phrases of a piece of ``bars`` bars."""
     order = dice.weighted(tuple(_ORDERS), tuple(_ORDERS.values()))
     slots: list[Slot] = []
     introduced = bars >= _INTRODUCED_BARS and dice.chance(_INTRODUCED)
     if introduced:
-        # A rest that would stretch the end goes to the beginning.
+        # A rest that would lengthen the end goes to the beginning.
         length = bars % BARS_PER_PHRASE if 0 < bars % BARS_PER_PHRASE < _SHORTEST_PHRASE_BARS else 2
         if bars >= _LONG_INTRODUCTION and length > 1:
             length += 2
@@ -142,7 +142,7 @@ def slots_of(bars: int, dice: Dice) -> list[Slot]:
         if last and place > 1:
             letter = "A"
         for within in range(size):
-            # The last contrast develops what is known; the others bring something new.
+            # The last contrast develops a known theme; the others bring new ones.
             source = "A" if letter == _DEVELOPING else letter
             theme = source + (order + order)[within]
             role = _role(letter, place, last=last)
@@ -161,7 +161,7 @@ def _role(letter: str, place: int, *, last: bool) -> Role:
 
 
 def choruses(bars: int, dice: Dice) -> list[Slot]:
-    """Choruses of twelve bars: three phrases each, the last bar the last chord's."""
+    """Choruses of twelve bars: three phrases each; the last bar is the last chord's."""
     count, over = divmod(bars, 3 * BARS_PER_PHRASE)
     if not count:
         return [
@@ -187,9 +187,9 @@ def choruses(bars: int, dice: Dice) -> list[Slot]:
 
 
 class Planner:
-    """Decides phrase by phrase how it ends, and where its bars of ``bar`` ticks come from.
+    """Decides how each phrase ends, and the source of each of its bars of ``bar`` ticks.
 
-    What belongs to a movement, which is longer than a song, makes more of less.
+    In a movement, which is longer than a song, more bars are derived from others.
     """
 
     def __init__(self, bar: int, character: Character, dice: Dice, *, movement: bool) -> None:
@@ -207,13 +207,13 @@ class Planner:
     def bars(
         self, slot: Slot, start: int, count: int, cadence: Cadence, *, closing: bool = False
     ) -> tuple[Bar, ...]:
-        """The bars of a phrase, the first of them numbered ``start``; its theme is known now."""
+        """The bars of a phrase, numbered from ``start``; its theme counts as known from now on."""
         found = self._bars(slot, start, count, cadence, closing=closing)
         self.known.setdefault(slot.theme, (cadence, count))
         return found
 
     def cadence(self, slot: Slot, *, closing: bool, leads: bool) -> Cadence:
-        """How a phrase ends; one that leads to another key does so on its dominant."""
+        """How a phrase ends; one before a change of key ends on the new key's dominant."""
         if closing:
             return Cadence.CLOSED
         if leads or slot.role is Role.INTRO:
@@ -243,7 +243,7 @@ class Planner:
                 if answers:
                     treatment = _ANSWER[place % len(_ANSWER)]
             if closing and place == count - 1:
-                # On the way to the last chord, nothing but the way matters.
+                # On the way to the last chord, only the harmony counts.
                 treatment = Treatment.NEW
             if treatment is Treatment.NEW:
                 source, own = None, False
@@ -253,7 +253,7 @@ class Planner:
     def _fresh(
         self, bars: list[Bar], place: int, *, is_last: bool
     ) -> tuple[int | None, Treatment, bool]:
-        """A bar that is new, or follows from one of its own phrase."""
+        """A bar that is new, or derived from one of its own phrase."""
         dice, economy = self._dice, self._economy
         if place and not is_last:
             back = place % 2 if place > 1 else 0
@@ -265,15 +265,15 @@ class Planner:
             if dice.chance(self._character.literal // 6):
                 treatment = dice.choice((Treatment.LITERAL, Treatment.VARIED))
                 if treatment is Treatment.LITERAL is bars[-1].treatment and back != place - 1:
-                    # The same bar three times in a row would say nothing new.
+                    # The same bar three times in a row would be monotonous.
                     treatment = Treatment.SEQUENCE
                 return back, treatment, True
         return None, Treatment.NEW, False
 
     def _return(self, slot: Slot, place: int, *, same_end: bool) -> Treatment:
-        """How a bar of a theme comes back."""
+        """How a bar of a theme returns."""
         dice = self._dice
-        # The oftener a theme has come back, the less it does so note for note.
+        # The more often a theme has returned, the less often note for note.
         literal = self._character.literal * _FRESH // (_FRESH + self.returns[slot.theme] - 1)
         if slot.role is Role.DEVELOPMENT:
             return dice.weighted(

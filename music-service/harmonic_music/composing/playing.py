@@ -1,7 +1,7 @@
-"""How what is written is played: how loud, how long, and how far off the grid.
+"""Performance of the written notes: velocity, duration, and deviation from the grid.
 
-The score stays as it is written. Swing, the bending of time in a phrase, the slowing down at the
-end and the unevenness of hands move notes by ticks after it is finished.
+The score stays as it is written. Swing, rubato, the final ritardando and the unevenness of hands
+move notes by ticks after it is finished.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,37 +23,37 @@ from harmonic_music.theory.meters import UNITS_PER_BEAT
 MIN_VELOCITY, MAX_VELOCITY = 12, 124
 _UNIT = TICKS_PER_BEAT // UNITS_PER_BEAT
 
-#: What a voice has above the energy: the melody stands out.
+#: The velocity of a voice above the energy: the melody stands out.
 _BALANCE = {Voice.MELODY: 20, Voice.COUNTER: 8, Voice.PADS: -4, Voice.BASS: 8}
-#: By metrical weight, from between the eighths to the bar's first.
+#: Velocity by metrical weight, from between the eighths to the first of the bar.
 _ACCENTS = (-7, -5, 1, 3, 7)
-#: A phrase swells until two thirds of it, by so much, and sinks below where it began.
+#: A phrase grows louder by this much until two thirds of it, then softer than it began.
 _SWELL, _SINK = 13, -7
-#: What a semitone above the melody's middle adds, in tenths: higher is sung louder.
+#: Velocity added for a semitone above the melody's middle, in tenths.
 _HEIGHT_TENTHS = 7
 _LAST_CHORD_ENERGY = 44
 #: The percentage of its time that a note sounds when lengths are not scaled.
 _SOUNDING_PERCENT = {Voice.MELODY: 98, Voice.COUNTER: 94, Voice.PADS: 97, Voice.BASS: 90}
-#: About ten milliseconds at a middle tempo: less is heard as a click.
+#: About ten milliseconds at a middle tempo: a shorter note is heard as a click.
 _SHORTEST_TICKS = 12
-#: A note may ring on for so long after its own time.
+#: Ticks that a note may ring after its own time.
 _LONGEST_OVERLAP_TICKS = 6 * TICKS_PER_BEAT
-#: How uneven hands are: one throw gives loudness and time.
+#: The unevenness of hands: one draw decides velocity and time.
 UNEVEN, _LOUDER = 63, 7
-#: How early or late a voice is by habit, in ticks: the melody leads.
+#: Ticks by which a voice is usually early or late: the melody leads.
 HABIT = {Voice.MELODY: -4, Voice.COUNTER: 2, Voice.PADS: 3, Voice.BASS: 0}
-#: The end slows down over so many bars by this much of their time, in thousandths, with drums and
-#: without, in pieces of so many bars or more.
+#: The end slows down over this many bars, by this share of their time in thousandths, with drums
+#: and without, in pieces of at least this many bars.
 _SLOWING_BARS, _FEWEST_BARS = 2, 6
 _SLOWING, _SLOWING_WITH_DRUMS = 120, 50
-#: The tones of the last chord follow one another by so many ticks from the bass up.
+#: Ticks between the tones of the last chord, from the bass up.
 _ROLL_TICKS = 14
 _WHOLE = 1000
 _NEVER = 1 << 60
 
 
 def slowing_ticks(style: Style, ticks: int) -> int:
-    """By how much the end of a piece of so many ticks is put off."""
+    """The ticks by which the slower end of a piece of ``ticks`` is delayed."""
     bar = style.meter.bar * _UNIT
     if ticks < _FEWEST_BARS * bar:
         return 0
@@ -65,7 +65,7 @@ def _slowing(style: Style) -> int:
 
 
 class Dynamics:
-    """How loud and how long a piece's notes are."""
+    """The velocity and duration of a piece's notes."""
 
     def __init__(self, style: Style, middle: int, touch: int, percent: int) -> None:
         self._style, self._middle = style, middle
@@ -80,7 +80,7 @@ class Dynamics:
     def notes(
         self, phrase: Phrase, voice: Voice, tones: Iterable[Tone], end: int, dice: Dice
     ) -> list[ScoreNote]:
-        """A voice's tones in a phrase with their loudness and length; none beyond ``end``."""
+        """A voice's tones in a phrase with velocities and durations; none beyond ``end``."""
         base = phrase.energy + _BALANCE[voice] + self._style.loudness // 2
         usual, percent = self._sounding[voice], self._percent
         onset, bars = phrase.onset, len(self._accents)
@@ -109,11 +109,11 @@ class Dynamics:
 
 
 def disentangled(notes: Sequence[ScoreNote]) -> list[ScoreNote]:
-    """The notes in order; each ends where its pitch begins again, in whatever voice.
+    """The notes in order; each ends where its pitch begins again, in any voice.
 
-    Where two voices would begin the same pitch together, the first of them alone does.
+    If two voices would begin the same pitch together, only the first of them does.
     """
-    #: By pitch, where it begins next, and where after that.
+    #: By pitch, its next onset, and the one after that.
     again: dict[int, tuple[int, int]] = {}
     kept: dict[tuple[int, int], ScoreNote] = {}
     for note in sorted(notes, key=lambda note: (note.onset, note.voice), reverse=True):
@@ -128,7 +128,7 @@ def disentangled(notes: Sequence[ScoreNote]) -> list[ScoreNote]:
 
 
 def swung(style: Style) -> list[int]:
-    """Where each tick of a beat is played in a style that may swing."""
+    """The played tick of each tick of a beat, in a style that may swing."""
     half = TICKS_PER_BEAT // 2
     late = TICKS_PER_BEAT // 6 * style.swing // _WHOLE
     return [
@@ -140,7 +140,7 @@ def swung(style: Style) -> list[int]:
 
 
 class Timing:
-    """Where the grid's ticks are played."""
+    """The played time of the grid's ticks."""
 
     def __init__(self, style: Style, form: Form, end: int) -> None:
         self._form, self._end = form, end
@@ -153,7 +153,7 @@ class Timing:
         self._steady = style.groove is not None
 
     def at(self, tick: int, onset: int, length: int) -> int:
-        """Where a tick is played that lies in a phrase of ``length`` ticks from ``onset`` on."""
+        """The played tick of a tick in a phrase of ``length`` ticks from ``onset`` on."""
         played = tick
         if self._swings:
             played += self._swing[tick % TICKS_PER_BEAT] - tick % TICKS_PER_BEAT
@@ -168,7 +168,7 @@ class Timing:
         return played
 
     def played(self, notes: Sequence[ScoreNote], dice: Dice) -> tuple[PlayedNote, ...]:
-        """The notes as they are played, in the order of time."""
+        """The notes as they are played, sorted by time."""
         bounds = [(phrase.onset, phrase.end - phrase.onset) for phrase in self._form.phrases]
         bounds = bounds or [(0, max(1, self._form.goal))]
         goal, end, place = self._form.goal, self._end, 0
@@ -197,13 +197,13 @@ class Timing:
         return tuple(apart(found))
 
     def _rolled(self, notes: Sequence[ScoreNote], number: int, start: int) -> int:
-        """How late a tone of the last chord comes: the lowest is first."""
+        """The delay of a tone of the last chord: the lowest comes first."""
         last = [note.pitch for note in notes if note.onset >= self._form.goal]
         order = sorted(last).index(last[number])
         return min(order * _ROLL_TICKS, max(0, self._end - start - 1) // 8)
 
     def strokes(self, strokes: Sequence[DrumStroke], dice: Dice) -> tuple[PlayedStroke, ...]:
-        """The drums as they are played: they hardly stray."""
+        """The drums as they are played: they hardly deviate."""
         found = []
         for stroke in strokes:
             start = (
@@ -217,7 +217,7 @@ class Timing:
 
 
 def apart(notes: Sequence[PlayedNote]) -> list[PlayedNote]:
-    """No pitch begins while it sounds, or twice at once."""
+    """The notes, changed so that no pitch begins while it sounds, or twice at once."""
     again: dict[int, int] = {}
     found: list[PlayedNote] = []
     for note in reversed(notes):
@@ -225,7 +225,7 @@ def apart(notes: Sequence[PlayedNote]) -> list[PlayedNote]:
         kept = note
         if later is not None:
             if later <= note.onset:
-                # Two that were a tick apart meet: the earlier one comes before.
+                # Two that were a tick apart coincide: move the earlier one back.
                 kept = note._replace(onset=max(0, later - 1), length=1)
             elif later < note.end:
                 kept = note._replace(length=later - note.onset)

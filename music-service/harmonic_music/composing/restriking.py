@@ -1,7 +1,7 @@
-"""Keeps upper voices from being struck on one pitch on and on, all in the same rhythm.
+"""Keeps upper voices from repeating one pitch for long in the same rhythm.
 
-Where a chord is struck again and again, players hold one of its voices, let another move to its
-neighbours and leave strokes of the third out; and they change that about every second bar.
+When a chord is struck repeatedly, players hold one of its voices, move another to its neighbours
+and leave out strokes of the third. They change this about every second bar.
 """
 
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from harmonic_music.composing.dice import Dice, Quota
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.theory.intervals import OCTAVE
 
-#: Of one pitch, so many strokes in a row are left as they are.
+#: Strokes of one pitch in a row that are left as they are.
 MOST_STROKES = 3
-#: A row of so many strokes may be meant: of those, so many in a thousand stay.
+#: A row of at most this many strokes may be intended: this share of those stays, in thousandths.
 _INSISTING, _INSISTS = 6, 400
-#: Strokes further apart than this are no row.
+#: Strokes further apart than this are not a row.
 _APART = 2 * TICKS_PER_BEAT
-#: How many strokes of a row each note takes the place of where a voice is held.
+#: Strokes of a row that each held note replaces.
 _CELLS = ((3, 5), (4, 2, 2), (2, 1, 5), (5, 3), (1, 3, 4))
-#: Which strokes of a row are left where a voice rests in between.
+#: The strokes of a row that remain if a voice rests in between.
 _LEFT = ("xx.x..x.", "x..xx.x.", ".xx..x.x", "x.xx...x", ".x.xx..x")
-#: Where a voice moves, by how many tones of the scale beside its own.
+#: For a voice that moves, the scale steps from its own tone.
 _LINES = ((0, 1, 0, 0, -1, 0, 1, 0), (0, -1, 0, 1, 0, 0, -1, 0), (0, 0, 1, 0, -1, 0, 0, 1))
 _FURTHEST = 5
 _NEIGHBOURS = range(1, _FURTHEST)
@@ -31,7 +31,7 @@ Strike = tuple[int, int, int]
 
 
 class Way(IntEnum):
-    """What becomes of a voice's strokes."""
+    """How a voice's strokes are varied."""
 
     HELD = 0
     MOVING = 1
@@ -41,7 +41,7 @@ class Way(IntEnum):
 class Restriking:
     """Varies one phrase: ``tones`` are its key's, ``bar`` the ticks of a bar.
 
-    ``share`` is how many of the neighbours a voice may move to it does move to, in thousandths.
+    ``share`` is how often a voice moves to a neighbour when it may, in thousandths.
     """
 
     def __init__(self, tones: frozenset[int], bar: int, share: int, dice: Dice) -> None:
@@ -73,7 +73,7 @@ class Restriking:
         return len(group) <= _INSISTING and self._stays.takes(_INSISTS)
 
     def _group(self, voice: int, group: Sequence[Strike]) -> list[Strike]:
-        """A row of strokes of one pitch; every two bars a voice goes another way."""
+        """A row of strokes of one pitch, varied; a voice's variation changes every two bars."""
         windows: dict[int, list[Strike]] = {}
         for strike in group:
             windows.setdefault(strike[0] // (2 * self._bar), []).append(strike)
@@ -97,7 +97,7 @@ class Restriking:
             if by and place < len(strikes) - 1 and moves.takes(self._share):
                 found.append((onset, self._beside(pitch, by), end))
             elif by:
-                # Without its neighbour it would be the same stroke once more.
+                # Without its neighbour, it would repeat the stroke.
                 continue
             else:
                 found.append((onset, pitch, end))
@@ -113,9 +113,9 @@ class Restriking:
 def _groups(
     row: Sequence[Strike], begun: dict[int, int], places: dict[int, int]
 ) -> list[list[Strike]]:
-    """A voice's strikes in groups: of one pitch, in a row, and with other voices or on its own.
+    """A voice's strikes in groups of one pitch in a row, together with other voices or alone.
 
-    A chord that is broken, tone after tone, has no rows.
+    A broken chord, tone after tone, has no rows.
     """
     found: list[list[Strike]] = []
     for strike in row:
@@ -135,7 +135,7 @@ def _groups(
 
 
 def _held(strikes: Sequence[Strike], cells: Sequence[int]) -> list[Strike]:
-    """Notes that take the place of several strokes each."""
+    """Notes that each replace several strokes."""
     found: list[Strike] = []
     place = number = 0
     while place < len(strikes):

@@ -1,10 +1,9 @@
-"""When the melody's notes begin.
+"""The onsets of the melody's notes.
 
-Each half bar has a figure. How many notes figures have follows liveliness; which ones they are is
-the piece's own: a piece keeps to few of them, as tunes do. A known bar's rhythm may come back.
-In place of figures stand gestures, the more the livelier the rhythm is: runs, broken chords, turns,
-most of them on the way to the phrase's end. Elsewhere, notes are then moved off the beat, and none
-is added by that.
+Each half bar has a figure. Liveliness determines how many notes figures have. Which figures they
+are is a trait of the piece: it uses few of them, as tunes do. A known bar's rhythm may return. The
+livelier the rhythm, the more figures are replaced by gestures: runs, broken chords, turns, most of
+them near the phrase's end. Elsewhere, notes are then moved off the beat, which adds none.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,41 +24,41 @@ from harmonic_music.theory.meters import UNITS_PER_BEAT
 UNIT = TICKS_PER_BEAT // UNITS_PER_BEAT
 #: The notes of two beats, in hundredths, from calm to lively.
 _NOTES = (40, 100, 197, 305, 415, 540, 690)
-#: How much less usual a figure is that has so many quarters of a note too many or too few.
+#: The factor of a figure, by how many quarters of a note it has too many or too few.
 _NEARNESS = (1024, 850, 500, 220, 80, 25, 8, 2, 1)
 _QUARTER_NOTE = 25
-#: A piece's liking for a figure, from none to much: it leaves a handful of them.
+#: A piece's liking for a figure, from none to much: a handful of figures remain.
 _LIKINGS = (1, 1, 2, 4, 12, 24)
-#: In this share of figures, another section likes them more or less.
+#: The share of figures that another section likes more or less.
 _OTHER_LIKINGS = 400
-#: In a song, a last note of all but a beat is so much likelier than it would be.
+#: In a song, the factor for a last note that takes all but a beat.
 _RESTING = 4
-#: Where notes lead over to the next phrase, this share of phrases ends early enough for them.
+#: If notes lead over to the next phrase, the share of phrases that end early enough for them.
 _EARLY_ENDINGS = 850
-#: Of the notes on a beat, those that come early, by liveliness, and the least and the most of it
-#: that a style makes of that, in percent.
+#: The share of notes on a beat that come early, by liveliness, and the least and the most of it
+#: in a style, in percent.
 _ANTICIPATED = (0, 10, 60, 180, 400, 770, 1000)
 _STYLED_PERCENT = (90, 110)
-#: Of the groups of bars, those that are gestures, by liveliness; and how much of that there is in
-#: a phrase's first bars, in the bar before its last, and in between, in percent.
+#: The share of groups of beats that are gestures, by liveliness; and the percentages of it in a
+#: phrase's first bars, in the bar before its last, and in between.
 _GESTURED = (0, 40, 130, 260, 380, 480, 560)
 _FIRST_PERCENT, _DRIVING_PERCENT, _AMID_PERCENT = 55, 170, 110
-#: What a song has of them, and a movement, in percent.
+#: The percentages of it in a song, and in a movement.
 _BROADER = (18, 100)
 #: The least factor of dotted figures in a song, and in a movement, in percent.
 _DOTTED = (1, 40)
-#: So often does a run go on beyond its part of the bar.
+#: How often a run goes on beyond its part of the bar.
 _RUNS_ON = 550
-#: Of the runs that lead over to the next phrase, those that go up.
+#: The share of runs leading over to the next phrase that go up.
 _LEADS_UP = 650
-#: A piece's liking for a gesture: it leaves a few that come again and again.
+#: A piece's liking for a gesture: a few remain, which return often.
 _FONDNESSES = (0, 1, 1, 2, 4, 8)
-#: In a phrase, a gesture that it has had is so much rarer.
+#: The divisor of the weight of a gesture that the phrase has had already.
 _AGAIN = 5
 
 
 class BarPace(Enum):
-    """How fast a bar of a phrase goes beside the others."""
+    """How dense a bar of a phrase is compared with the others."""
 
     SLOW = 0
     USUAL = 1
@@ -68,7 +67,7 @@ class BarPace(Enum):
 
 #: The notes of a bar, in percent of the usual.
 _PACES = {BarPace.SLOW: 50, BarPace.USUAL: 100, BarPace.FAST: 135}
-#: How the paces of a movement's phrase follow one another; a song has one pace.
+#: The order of the paces in a movement's phrase; a song has one pace.
 _PLANS = tuple(
     tuple(BarPace("SUF".index(it)) for it in plan)
     for plan in ("SUFU", "USFU", "SSFU", "UUFU", "SFSF", "USUF", "FSUU", "SUUF", "UFSU")
@@ -77,9 +76,9 @@ _PLANNED = 850
 
 
 class Rhythmist:
-    """Knows the rhythms of one piece.
+    """Chooses the rhythms of one piece.
 
-    ``measure`` is how many notes a beat it has place for, in hundredths, and its breadth.
+    ``measure`` is the notes per beat that are permitted, in hundredths, and the piece's breadth.
     """
 
     def __init__(
@@ -94,7 +93,7 @@ class Rhythmist:
         self._meter, self._character = style.meter, character
         self._figures = FIGURES[style.meter]
         wanted = between(liveliness, _NOTES) * (WHOLE + character.density) // WHOLE
-        #: In hundredths a group. A long and fast piece is as lively in proportion, not up to a cap.
+        #: In hundredths per group. A long and fast piece is scaled down in proportion, not capped.
         wanted = wanted * min(room, _NOTES[-1]) // _NOTES[-1]
         self._notes = wanted * style.meter.group // (2 * UNITS_PER_BEAT)
         styled = min(max(style.syncopated, _STYLED_PERCENT[0]), _STYLED_PERCENT[1])
@@ -119,7 +118,7 @@ class Rhythmist:
             (1 + gesture.usual * dice.choice(_FONDNESSES)) * style.kinds[gesture.kind.value]
             for gesture in self._gestures
         ]
-        #: The same in a phrase, with what it has had already.
+        #: The same in a phrase, given what it has had already.
         self._fresh = self._fondnesses
         self._breadth = breadth
         self._palettes = {
@@ -145,7 +144,7 @@ class Rhythmist:
     ) -> list[Derived]:
         """A phrase's onsets bar by bar; ``known`` are those of its theme.
 
-        ``runs`` are those heard before, and those of this phrase after it.
+        ``runs`` holds the runs heard before; this phrase's are added to it.
         """
         found: list[Derived] = []
         early, gestured = dice.quota(), dice.quota()
@@ -192,7 +191,7 @@ class Rhythmist:
             elif gestured(share):
                 gesture = dice.weighted(self._gestures, self._fresh)
                 place = self._gestures.index(gesture)
-                # The same again at once would be heard as a habit.
+                # An immediate repetition would be heard as a mannerism.
                 self._fresh[place] = max(1, self._fresh[place] // _AGAIN)
                 row = zip(gesture.onsets, gesture.moves, strict=True)
                 found += [Begun(UNIT * (start + onset), None, move) for onset, move in row]
@@ -211,13 +210,13 @@ class Rhythmist:
         )
 
     def _going_on(self, row: Derived, start: int) -> Derived:
-        """A run that is gone on with: its last third comes to rest."""
+        """A run that continues: its last third comes to rest."""
         step, until = (row[-1].onset - row[-2].onset) // UNIT, start + self._meter.group * 2 // 3
         return [Begun(UNIT * at, None, row[-1].move) for at in range(start, until, step)]
 
     @staticmethod
     def _percent(phrase: Phrase, bar: Bar) -> int:
-        """How much of the gestures a bar has."""
+        """The percentage of the gestures that a bar has."""
         if bar.place == phrase.whole - 2:
             return _DRIVING_PERCENT
         return _AMID_PERCENT if bar.place else _FIRST_PERCENT
@@ -225,7 +224,7 @@ class Rhythmist:
     def _anticipate(
         self, row: Derived, bar: Bar, before: Derived, takes: Callable[[int], bool]
     ) -> Derived:
-        """Have notes on the beat come half a beat early, or be held over from before it."""
+        """Move notes on the beat half a beat early, or hold them over from before it."""
         early = TICKS_PER_BEAT // 2
         pulse = self._meter.pulse * UNIT
         found: Derived = []
@@ -233,7 +232,7 @@ class Rhythmist:
             onset = it.onset
             last = found[-1].onset if found else (before[-1].onset if before else 0) - bar.length
             on_beat = onset % pulse == 0 and (onset > 0 or last > -pulse)
-            # Where it is heaviest, the beat is kept more often.
+            # The heaviest beat is kept more often.
             share = self._anticipated * 2 // (3 if onset % (self._meter.group * UNIT) == 0 else 2)
             gestures = any(beside.move is not Motion.FREE for beside in row[place : place + 2])
             if gestures or not on_beat or last == onset - pulse == 0 or not takes(share):
@@ -245,14 +244,14 @@ class Rhythmist:
         return found
 
     def _ending(self, dice: Dice, *, leads: bool) -> Derived:
-        """A bar that comes to rest on a long note, and may lead over from there, or run."""
+        """A bar that rests on a long note, and may lead over from there, or run."""
         groups, rows = self._meter.groups, ENDINGS[self._meter]
         endings = [places for places, _ in rows]
         weights = [
             usual * _NEARNESS[min(abs(100 * len(places) - groups * self._notes) // 50, 8)] + 1
             for places, usual in rows
         ]
-        # Where little else tells where a phrase ends, it rests for long.
+        # If little else marks a phrase's end, the note is long.
         if not self._breadth:
             weights = [
                 weight * (_RESTING if places[-1] <= UNITS_PER_BEAT else 1)
@@ -281,5 +280,5 @@ class Rhythmist:
 
 
 def _widened(percent: int, breadth: int) -> int:
-    """What a percentage is in a piece of some breadth: a song has none of it."""
+    """A percentage scaled by a piece's breadth: a song has none of it."""
     return 100 + (percent - 100) * breadth // WHOLE

@@ -1,7 +1,7 @@
-"""Runs that a piece has had twice come another way: with fewer notes, slower, turned, or not.
+"""Varies runs that a piece has had twice: with fewer notes, slower, inverted, or none.
 
-A run is a row of fast notes, equally long, that all go in one direction. Heard a third time at the
-same place of the bar, it would be a mannerism, even where a theme brings it back.
+A run is a row of fast notes of equal length in one direction. Heard a third time at the same place
+of the bar, it would be a mannerism, even if a theme repeats it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,9 +10,9 @@ from harmonic_music.composing.form import Bar, Treatment
 from harmonic_music.composing.variation import FAST_TICKS, Begun, Derived
 from harmonic_music.theory.gestures import Motion
 
-#: A run has so many notes at least, and comes so often as it is.
+#: The least notes of a run, and how often it may be heard unchanged.
 FEWEST_NOTES, MOST_TIMES = 4, 2
-#: So many kinds of runs are remembered; of more, the one heard first is forgotten.
+#: Kinds of runs that are remembered; beyond, the one heard first is forgotten.
 MOST_RUNS = 40
 _TURNED = {
     Motion.STEP_UP: Motion.STEP_DOWN,
@@ -21,23 +21,23 @@ _TURNED = {
     Motion.CHORD_DOWN: Motion.CHORD_UP,
 }
 
-#: Where in its bar a run begins and how long its notes are, in ticks, how many, and 1 for upwards.
+#: A run's place in its bar, its notes' length in ticks, their number, and 1 for upwards.
 Run = tuple[int, int, int, int]
 
 
 class Runs:
-    """Knows how often each run was heard; ``heard`` is from the phrases before."""
+    """Counts how often each run was heard; ``heard`` is from the phrases before."""
 
     def __init__(self, heard: Mapping[Run, int]) -> None:
         self._heard = dict(heard)
 
     @property
     def heard(self) -> dict[Run, int]:
-        """How often each run was heard, the one heard first at the beginning."""
+        """How often each run was heard, in the order in which they were first heard."""
         return dict(self._heard)
 
     def fresh(self, row: Derived, bar: Bar) -> Derived:
-        """A bar with its runs as they are, or other ones for those that were heard too often."""
+        """A bar whose runs are varied if they were heard too often."""
         found = row
         inverted = bar.treatment is Treatment.INVERTED
         for start, stop in reversed(list(_runs(row))):
@@ -74,7 +74,7 @@ class Runs:
 
 
 def _runs(row: Derived) -> Iterator[tuple[int, int]]:
-    """Where the runs of a bar begin, and where they are over."""
+    """The begin and end of each run of a bar."""
     start = 0
     for place in range(1, len(row) + 1):
         goes_on = place < len(row) and _goes_on(row, start, place)
@@ -82,7 +82,7 @@ def _runs(row: Derived) -> Iterator[tuple[int, int]]:
             if place - start >= FEWEST_NOTES:
                 yield start, place
             start = place
-            # What a run begins with may be the note before, which was none of another.
+            # A run may begin with the note before it, if that belongs to no other run.
             if place < len(row) and _goes_on(row, place - 1, place):
                 start = place - 1
 
@@ -108,10 +108,10 @@ def _shortened(notes: Derived) -> Derived:
 
 
 def _thinned(notes: Derived) -> Derived:
-    """Every other note of it."""
+    """Every other note."""
     return notes[::2]
 
 
 def _turned(notes: Derived) -> Derived:
-    """The other way up; for notes whose pitches do not come from anywhere."""
+    """The run in the other direction; for notes whose pitches have no source."""
     return [notes[0], *(Begun(it.onset, None, _TURNED.get(it.move, it.move)) for it in notes[1:])]

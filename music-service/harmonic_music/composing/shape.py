@@ -1,9 +1,9 @@
 """What the parameters ask of a piece: the numbers that the layers work with.
 
-Music parameters set them, physics bends them. At the default of a physics parameter nothing is
-bent. Away from it a level goes towards 0 or 1 by a share of the way that is left: so physics acts
-wherever a music parameter stands, and never turns it round. Levels are rounded to thousandths at
-once: all that is decided by them is decided in whole numbers.
+Music parameters set the levels, and physics changes them. At its default, a physics parameter
+changes nothing. Away from it, it moves a level towards 0 or 1 by a share of the remaining distance.
+So physics has an effect at every value of a music parameter, and never reverses it. Levels are
+rounded to thousandths at once, so that all later decisions use whole numbers.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from annotated_types import Ge, Le
 from harmonic_music.composing.dice import WHOLE
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 
-#: A music parameter's range is mapped to these levels, for physics to have room at both ends.
+#: The levels to which a music parameter's range is mapped: physics can change both ends.
 LOWEST_LEVEL = 0.1
 HIGHEST_LEVEL = 0.9
-#: The share of the way to the end that physics goes at the end of its own range.
+#: The share of the remaining distance at the end of a physics parameter's range.
 REACH = 0.9
-#: By so much of itself the tempo changes between the default gravity and its extremes.
+#: The relative change of tempo between the default gravity and its extremes.
 GRAVITY_SHARE = 0.2
 
 
@@ -40,7 +40,7 @@ def shape_of(music: MusicParameters, physics: PhysicsParameters) -> Shape:
     return Shape(
         tempo=music.tempo * (1 - GRAVITY_SHARE * deviation(physics, "gravity")),
         consonance=thousandths(consonance),
-        # Not bent: with full harmony no tone is foreign to the scale, whatever the friction.
+        # Physics has no effect here: at full harmony no tone is foreign to the scale.
         chromatic=WHOLE - thousandths(music.harmony),
         liveliness=thousandths(
             bend(level(music.rhythm_complexity), deviation(physics, "elasticity"))
@@ -76,7 +76,7 @@ def deviation(physics: PhysicsParameters, name: str) -> float:
 
 
 def between(level_thousandths: int, row: tuple[int, ...]) -> int:
-    """The number that a row of numbers has so far along it, on straight lines."""
+    """The value at a level along a row of numbers, interpolated linearly."""
     place, rest = divmod(level_thousandths * (len(row) - 1), WHOLE)
     if place >= len(row) - 1:
         return row[-1]

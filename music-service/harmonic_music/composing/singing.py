@@ -1,7 +1,7 @@
 """How well a pitch suits a moment of the melody: by its chord, its height and the movement to it.
 
-What suits is known from large collections: steps are far commoner than leaps, a leap is followed
-by a step back, phrases arch (David Huron, *Sweet Anticipation*, 2006, chapter 5; Eugene Narmour's
+The rules are known from large collections: steps are far commoner than leaps, a step back follows
+a leap, phrases arch (David Huron, *Sweet Anticipation*, 2006, chapter 5; Eugene Narmour's
 implication and realization).
 """
 
@@ -18,29 +18,29 @@ from harmonic_music.composing.shape import Shape
 from harmonic_music.theory.chords import Chord
 from harmonic_music.theory.intervals import OCTAVE, TONAL_PROFILE
 
-#: Weights are whole numbers; this keeps their quotients apart.
+#: The scale of weights, so that their quotients as whole numbers stay distinct.
 _RESOLUTION = 1024
-#: Strong onsets are bound to the chord in this share of cases, and by this more with consonance.
+#: The share of strong onsets that must be chord tones, and what consonance adds to it.
 _BOUND, _BOUND_BY_CONSONANCE = 40, 700
-#: A tone of the chord is so much likelier where it is bound; else between the beats, on them, and
-#: on strong ones, where what is foreign is meant to be heard.
+#: The factor of a chord tone where it is required; else between the beats, on them, and on strong
+#: ones, where a foreign tone is intended.
 _BOUND_PERCENT, _LIKED_PERCENT = 2000, (110, 1000, 300)
-#: On a beat, a tone is so much rarer that rubs with none of what sounds below, one of it, or more.
+#: The divisors on a beat for a tone with no, one, or more dissonances against the lower voices.
 _RUBBING = frozenset({1, 2, 6, 10, 11})
 _RUBBING_DIVISORS = (1, 4, 12, 20, 20)
-#: A tone foreign to the scale is so usual, in percent, where the chord has it; with full harmony
-#: no chord has one.
+#: The weight of a tone foreign to the scale that the chord has, in percent; with full harmony no
+#: chord has one.
 _FOREIGN_PERCENT = 60
-#: A tone foreign to the chord is left by step: otherwise it is so much rarer.
+#: A tone foreign to the chord is left by step: the divisor of other movements.
 _LEAPT_DIVISOR = 6
 _STEP_SEMITONES, _LEAP_SEMITONES = 2, 5
 #: After a leap: a step back, another way back, and on in the same direction, in percent.
 _STEP_BACK, _LEAP_BACK, _ON = 330, 220, 30
-#: After a tone that came again, to come once more.
+#: After a repeated tone, for a further repetition, in percent.
 _AGAIN = 20
-#: How far the contour may be missed at half the weight: so many twelfths of the span, by character.
+#: The distance from the contour at half the weight, in twelfths of the span, by character.
 _SPAN_PARTS = 12
-#: What a phrase's last note is above the tonic, by cadence.
+#: Semitones of a phrase's last note above the tonic, by cadence.
 _FINALS = {
     Cadence.CLOSED: {0: 16, 4: 2, 3: 2, 7: 2},
     Cadence.HALF: {7: 14, 2: 6, 11: 3, 10: 3},
@@ -48,21 +48,21 @@ _FINALS = {
     Cadence.OPEN: {7: 6, 0: 4, 2: 3, 9: 2, 5: 2, 4: 3, 3: 3},
 }
 _OTHER_FINAL_DIVISOR = 12
-#: The tonic that a melody circles is so much likelier to be its last note than one an octave off,
-#: and so much likelier does the melody come to it from a step away.
+#: The factor, for the last note, of the tonic that the melody circles against one an octave away,
+#: and of an approach by step.
 _HOME_WEIGHT, _APPROACH = 5, 6
-#: Where melody and bass would move in parallel fifths or octaves, the pitch is so much rarer.
+#: The divisor of a pitch with which melody and bass would move in parallel fifths or octaves.
 _PARALLEL_DIVISOR = 40
 _PARALLEL = frozenset({0, 7})
-#: So much likelier is a piece to begin with a tonic, and an upbeat to be the fifth.
+#: The factor of the tonic as a piece's first note, and of the fifth as an upbeat.
 _PREFERENCE, _FIFTH = 3, 7
 
-#: Pitches and how well each suits.
+#: Pitches and their weights.
 Options = Mapping[int, int]
 
 
 class Singer:
-    """Knows what suits in one key of a piece."""
+    """Computes weights of pitches in one key of a piece."""
 
     def __init__(self, ladder: Ladder, key: Field, shape: Shape, character: Character) -> None:
         self._ladder = ladder
@@ -82,11 +82,11 @@ class Singer:
         self._suiting: dict[tuple[Chord, tuple[int, ...], int, bool], list[tuple[int, int]]] = {}
 
     def strive(self, breadth: int) -> None:
-        """Go on in one direction, the more the broader a piece is."""
+        """Prefer going on in one direction, more so in broader pieces."""
         self._inertia += self._inertia * breadth // (2 * WHOLE)
 
     def options(self, moment: Moment, height_percent: int, dice: Dice) -> Options:
-        """How well each pitch suits this moment, whatever is around it."""
+        """The weight of each pitch at this moment, regardless of the notes around it."""
         bound = moment.strong and dice.chance(self._bound)
         if moment.move.binds:
             return self._along(moment)
@@ -100,13 +100,13 @@ class Singer:
         return {pitch: by[abs(pitch - target)] * weight // 10_000 + 1 for pitch, weight in suiting}
 
     def _along(self, moment: Moment) -> Options:
-        """All pitches that a gesture may go through: how it moves decides."""
+        """All pitches that a gesture may use: its moves decide among them."""
         chord, pitches = moment.span.chord, self._ladder.inner
         tones = chord.triad if moment.move.breaks_chord else chord.tones
         return dict.fromkeys([p for p in pitches if p % OCTAVE in tones] or pitches, 1)
 
     def _suit(self, span: Span, liked: int, *, on_beat: bool) -> list[tuple[int, int]]:
-        """How well each pitch suits a chord, wherever the melody is."""
+        """The weight of each pitch over a chord, wherever the melody is."""
         chord, ladder = span.chord, self._ladder
         below = (chord.root, *span.voices) if on_beat else ()
         found = []
@@ -122,7 +122,7 @@ class Singer:
             if tone not in self._home and tone not in chord.triad:
                 weight = weight * self._foreign_percent // 100
             found.append((pitch, weight))
-        # A narrow span may leave nothing between its ends.
+        # In a narrow span, no pitch may lie between its ends.
         return (
             found
             or [(p, 1) for p in ladder.pitches if p % OCTAVE in chord.tones]
@@ -130,11 +130,11 @@ class Singer:
         )
 
     def opening(self, options: Options) -> Options:
-        """The same, for a note that begins the piece: rather the tonic."""
+        """The options for a note that begins the piece: the tonic is preferred."""
         return self._preferring(0, options)
 
     def leading(self, options: Options) -> Options:
-        """The same, for a note that leads over into a phrase: rather the fifth."""
+        """The options for a note that leads over into a phrase: the fifth is preferred."""
         return self._preferring(_FIFTH, options)
 
     def _preferring(self, degree: int, options: Options) -> Options:
@@ -145,10 +145,10 @@ class Singer:
         }
 
     def closing(self, options: Options, cadence: Cadence) -> Options:
-        """The same, for a note that ends a phrase."""
+        """The options for a note that ends a phrase."""
         finals, tonic = _FINALS[cadence], self._ladder.tonic
         if self._finality > WHOLE:
-            # What is usual is nearly all that is left.
+            # Nearly all weight is on the usual notes.
             finals = {degree: usual * usual for degree, usual in finals.items()}
         return {
             pitch: weight * finals[degree] * self._finality // WHOLE + 1
@@ -158,14 +158,14 @@ class Singer:
         }
 
     def approaching(self, options: Options) -> Options:
-        """The same, for the last note but one: it rather lies next to the last."""
+        """The options for the last note but one: it is preferably next to the last."""
         return {
             pitch: weight * (_APPROACH if pitch in self._neighbours else 1)
             for pitch, weight in options.items()
         }
 
     def landing(self) -> Options:
-        """The tonics: where the piece comes to rest."""
+        """The tonics, on which the piece ends."""
         ladder = self._ladder
         return {
             pitch: _HOME_WEIGHT if pitch == ladder.tonic else 1
@@ -184,7 +184,7 @@ class Singer:
         """Weights after a movement to a moment: leaps turn back, lines go on.
 
         ``last`` are the two pitches before, ``moments`` the last one and the next; ``together`` are
-        melody and bass when both were struck last.
+        melody and bass if both were struck last.
         """
         before, now = last
         leap, at = now - before, moments[0]

@@ -21,7 +21,7 @@ from harmonic_music.styles.catalogue import Style
 if TYPE_CHECKING:
     from harmonic_music.composing.planning import Slot
 
-#: The energy of a phrase by its role, in percent, and what a section gains from phrase to phrase.
+#: The energy of a phrase by its role, in percent, and its rise within a section.
 _ENERGIES = {
     Role.INTRO: 34,
     Role.THEME: 44,
@@ -32,32 +32,32 @@ _ENERGIES = {
     Role.CODA: 38,
 }
 _GAINS = (0, 3, 11, 6, 4)
-#: What the way to the climax adds.
+#: The energy added on the way to the climax.
 _RISE = 14
-#: Energies between which the figures of a style are spread, from calm to full.
+#: The energies over which the figures of a style are spread, from calm to full.
 _CALM, _FULL = 6, 54
 _MIDDLE_ENERGY = 54
-#: So often has a phrase another figure than its section, and its second part another than its
-#: first; and so far does one stray from what the energy asks for.
+#: How often a phrase has another figure than its section, and its second part another than its
+#: first; and how far a figure may deviate from the energy.
 _OTHER_FIGURE, _CHANGED_FIGURE, _STRAY = 220, 300, 260
-#: Where a phrase of four bars may change, and how usual that is; the bars of a longer one are over.
+#: Where a phrase of four bars may change, with weights; further bars of a longer one follow.
 _TURNS = ((2, 10), (1, 2), (3, 4), (4, 9))
-#: How usual scenes are where it is calm, between, and full: in the order of their declaration.
+#: Weights of scenes at low, middle and full energy, in the order of their declaration.
 _SCENES = (
     (10, 2, 4, 3, 0, 3, 0, 3, 0),
     (11, 1, 3, 4, 2, 4, 1, 3, 0),
     (9, 0, 1, 4, 5, 5, 2, 1, 0),
 )
 _CALMER, _FULLER = 46, 60
-#: At the beginning and at the end of a piece, and in a short one, hardly anything happens yet.
+#: The beginning and the end of a piece, and a short piece, have few changes.
 _OPENING = (12, 2, 3, 1, 0, 2, 0, 0, 0)
 _CLOSING = (9, 0, 0, 2, 3, 4, 0, 0, 0)
 _SONG = (16, 0, 1, 2, 0, 1, 0, 0, 0)
 _THIN, _BREAK = 300, 140
 _SOLO_INTRO = 300
-#: What the upper voices do while the second voice has the melody.
+#: The upper voices' figures while the second voice has the melody.
 _HANDING = ("pad", "offbeat", "riff")
-#: A piece of fewer phrases has everybody play throughout.
+#: In a piece of fewer phrases, everybody plays throughout.
 _STAGED_PHRASES = 3
 _DRUMS_ENERGY = 38
 
@@ -68,7 +68,7 @@ class Staging:
     def __init__(self, style: Style, character: Character, dice: Dice) -> None:
         self._style, self._character, self._dice = style, character, dice
         self._energies: list[int] = []
-        #: The figure and the bass of each section that was begun.
+        #: The figure and the bass of each section that has begun.
         self._sections: dict[str, tuple[str, str]] = {}
         self._climax = self._depth = -1
         self._first = 0
@@ -76,7 +76,7 @@ class Staging:
     def stage(self, slots: "Sequence[Slot]", lift: int = 0) -> None:
         """Lay out the whole piece's energy, and where its melody is highest and lowest.
 
-        ``lift`` is what all phrases have of it beyond what is usual, in percent.
+        ``lift`` is added to the energy of all phrases, in percent.
         """
         count = len(slots)
         peak = max(1, self._character.climax * count // WHOLE)
@@ -103,7 +103,7 @@ class Staging:
         keys: tuple[Field, Field | None],
         count: int,
     ) -> Phrase:
-        """The phrase of a slot; ``keys`` are its own and the next one's where that is another."""
+        """The phrase of a slot; ``keys`` are its own and the next one's if that differs."""
         closing = number == count - 1
         energy = self._energies[number] if self._energies else _MIDDLE_ENERGY
         stages = self._stages(number, slot, energy, count)
@@ -134,7 +134,7 @@ class Staging:
         )
 
     def settle(self, number: int, slot: "Slot", dice: Dice) -> None:
-        """Draw how the section is played that begins with a slot: the slot's number tells where."""
+        """Draw how the section that begins at this slot is played; its number fixes the draw."""
         self._sections[slot.section] = self._drawn(self._energies[number], ("", ""), dice)
 
     def _manner(self, slot: "Slot", energy: int) -> tuple[str, str]:
@@ -146,7 +146,7 @@ class Staging:
         return figure, bass
 
     def _drawn(self, energy: int, apart_from: tuple[str, str], dice: Dice) -> tuple[str, str]:
-        """A figure and a bass that suit an energy, rather others than those."""
+        """A figure and a bass that suit an energy, preferably other ones than ``apart_from``."""
         row = self._style.manners
         level = WHOLE * (energy - _CALM) // (_FULL - _CALM) + dice.around(_STRAY)
         place = min(max(level, 0), WHOLE - 1) * len(row) // WHOLE
@@ -160,7 +160,7 @@ class Staging:
         return self._style.groove is not None and energy >= _DRUMS_ENERGY and number > count // 9
 
     def _stages(self, number: int, slot: "Slot", energy: int, count: int) -> tuple[BarStage, ...]:
-        """How each bar of a phrase is played: it changes once on the way, or not at all."""
+        """How each bar of a phrase is played: it changes once, or not at all."""
         dice = self._dice
         first = self._manner(slot, energy)
         second = self._drawn(energy, first, dice) if dice.chance(_CHANGED_FIGURE) else first

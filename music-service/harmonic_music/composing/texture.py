@@ -16,20 +16,20 @@ from harmonic_music.styles.figures import FIGURES, AccompanimentFigure, Pattern
 from harmonic_music.theory.intervals import OCTAVE
 from harmonic_music.theory.meters import Meter
 
-#: So often does a phrase have the figure's usual variant, a bar another than its phrase, and a
-#: phrase's last bar a chord that is held.
+#: How often a phrase has the figure's usual variant, a bar another one than its phrase, and a
+#: phrase's last bar a held chord.
 _USUAL, _STRAYS, _HELD_END = 800, 200, 220
-#: Of the chords that could, those in which a voice passes on, is held over, or turns to its
+#: The share of possible chords in which a voice passes on, is held over, or turns to its
 #: neighbour.
 _PASSING, _SUSPENDED, _NEIGHBOURING = 900, 200, 500
-#: Of the strikes beside a chord's tone that a figure has, those that are struck there.
+#: The share of a figure's neighbour strikes that are played as such.
 _TURNS = (1000, 1000, 950, 820, 600, 320, 60)
-#: Of the whole steps of a voice, those filled with the semitone between, in percent of what is
-#: chromatic.
+#: The share of a voice's whole steps that are filled with the semitone between, in percent of the
+#: chromatic share.
 _CHROMATIC_PERCENT = 70
-#: So often do voices that were silent enter a beat after the bar's first.
+#: How often voices that were silent enter a beat after the bar's first.
 _LATE = 600
-#: Of chords that are struck again on weak places, those in which voices turn, and which do.
+#: The share of chords struck again on weak places in which voices turn, and which voices do.
 _ALIVE = 1150
 _LIVELY = ((1, 2), (2,), (0, 2), (0, 1, 2), (1, 2))
 _STRONG_WEIGHT, _FEW_VOICES = 3, 2
@@ -38,21 +38,21 @@ _HELD: Pattern = (((0, 0), (1, 0), (2, 0)), ())
 _SKIP = range(3, 5)
 _STEP = range(1, 3)
 _WHOLE_TONE = 2
-#: A chord of fewer beats leaves a voice no time to move.
+#: A chord of fewer beats leaves no time for a voice to move.
 _TIME_TO_MOVE = 2 * TICKS_PER_BEAT
 
-#: When a voice is struck, and its pitch.
+#: The onset of a voice's strike, and its pitch.
 Strike = tuple[int, int]
 
 
 class Texture:
-    """Plays figures; ``room`` is how many strikes a bar it has place for."""
+    """Plays figures; ``room`` is how many strikes per bar it may have."""
 
     def __init__(self, meter: Meter, room: int, shape: Shape) -> None:
         self._meter, self._room = meter, room
         self._chromatic = shape.chromatic * _CHROMATIC_PERCENT // 100
         self._turned = self._variant = 0
-        #: The purer the harmony, the less its voices leave it.
+        #: The purer the harmony, the less its voices leave its tones.
         self._leaves = 1100 - shape.consonance * 6 // 10
         self._turns = between(shape.consonance, _TURNS)
 
@@ -71,7 +71,7 @@ class Texture:
         self._turned = dice.below(64)
         self._variant = 0 if dice.chance(_USUAL) else dice.below(64)
         number = 0
-        #: Whether voices sing in each chord.
+        #: Whether voices move melodically in each chord.
         moving: list[bool] = []
         for bar, spans, sung in zip(phrase.bars, rows, rhythm, strict=True):
             stage = phrase.stages[bar.place]
@@ -140,7 +140,7 @@ class Texture:
         ]
         if not row:
             return _HELD, True
-        # The second half of four bars goes other ways.
+        # The second half of four bars is varied.
         usual = self._variant + max(0, bar.place % _FOUR_BARS - 1)
         return row[(place if strays else usual) % len(row)], False
 
@@ -190,7 +190,7 @@ class Texture:
         return rest > 0 or self._meter.weight(units) < _STRONG_WEIGHT
 
     def _enliven(self, struck: dict[int, int]) -> None:
-        """Have one or two voices of a chord that is struck again sing its neighbours."""
+        """Have one or two voices of a repeated chord move to neighbours."""
         if len(struck) < _FEW_VOICES or not self._alive.takes(self._turns * _ALIVE // 1000):
             return
         self._turned += 1
@@ -208,7 +208,7 @@ class Texture:
 def _enter_late(
     strikes: list[list[tuple[int, int, int]]], begun: Sequence[int], start: int
 ) -> None:
-    """Leave out what is struck before the voices enter; what goes on until then begins there."""
+    """Leave out strikes before the voices enter; one that lasts until then begins there."""
     for row, first in zip(strikes, begun, strict=True):
         later = [
             (max(onset, start), pitch, end)
@@ -219,7 +219,7 @@ def _enter_late(
 
 
 def _held(strikes: Sequence[tuple[int, int, int]], end: int) -> list[Tone]:
-    """Each strike until the same voice is struck again."""
+    """Each strike, held until the same voice is struck again."""
     nexts = [*(onset for onset, _, _ in strikes), end][1:]
     return [
         Tone(onset, min(until, following) - onset, pitch)
@@ -235,7 +235,7 @@ def scale_tones(key: Field) -> frozenset[int]:
 
 
 class _Leading:
-    """Has voices of held chords sing: they pass, are held over and resolve, or turn."""
+    """Moves voices of held chords: they pass, are held over and resolve, or turn."""
 
     def __init__(
         self,
@@ -250,13 +250,13 @@ class _Leading:
         self._spans, self._voicings, self._dice = spans, voicings, dice
         self._chromatic, self._leaves = shares
         self._near = dice.quota()
-        #: In which chords some voice moves already.
+        #: The chords in which some voice moves already.
         self._taken: set[int] = set()
 
     def moved(
         self, voice: int, strikes: Sequence[tuple[int, int, int]], moving: Sequence[bool]
     ) -> list[tuple[int, int, int]]:
-        """A voice's strikes with what it sings between them, in the chords where voices do."""
+        """A voice's strikes with its movements between them, in the chords in which voices move."""
         found = list(strikes)
         for number, span in enumerate(self._spans[:-1]):
             rows = self._voicings[number], self._voicings[number + 1]
@@ -289,7 +289,7 @@ class _Leading:
         return sorted(found)
 
     def _turn(self, found: list[tuple[int, int, int]], number: int, pitch: int) -> None:
-        """Have a tone that stays turn to the one above it."""
+        """Have a held tone turn to the one above it and back."""
         neighbour = pitch + 1 if (pitch + 1) % OCTAVE in self._tones else pitch + 2
         if neighbour % OCTAVE in self._tones:
             end = self._spans[number].end
@@ -301,7 +301,7 @@ class _Leading:
         return TICKS_PER_BEAT // (2 if self._dice.chance(600) else 1)
 
     def _suspend(self, found: list[tuple[int, int, int]], number: int, held: int) -> None:
-        """Hold a tone over into the next chord; it comes down a beat later."""
+        """Hold a tone over into the next chord, and resolve it downwards a beat later."""
         after = self._spans[number + 1]
         for place, (onset, pitch, end) in enumerate(found):
             if onset == after.onset and after.length >= _TIME_TO_MOVE:

@@ -1,6 +1,6 @@
-"""What becomes of a known bar's rhythm: where its notes come again, and which of them.
+"""How a known bar's rhythm is varied: which of its notes return, and where.
 
-A derived bar is told by onset, with the place of the note that it comes from, if from any.
+A derived bar is a list of onsets, each with the place of its source note, if it has one.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from harmonic_music.theory.gestures import Motion
 class Begun(NamedTuple):
     """A note's onset in ticks from the bar's beginning.
 
-    ``origin`` is the place of the note that it comes from, ``move`` how it lies from the one
-    before it, where its pitch does not come from anywhere. ``came`` is how it lay from the one
-    before it when it was heard first: 1 above it, -1 below.
+    ``origin`` is the place of its source note. A note whose pitch has no source has a ``move``: how
+    it relates to the one before it. ``came`` is its direction from the note before when it was
+    first heard: 1 above it, -1 below.
     """
 
     onset: int
@@ -29,7 +29,7 @@ class Begun(NamedTuple):
 
     @property
     def way(self) -> int:
-        """1 where it lies above the note before it, -1 below, 0 where that is not known."""
+        """1 if it lies above the note before it, -1 if below, 0 if that is not known."""
         return self.move.direction or self.came
 
 
@@ -38,9 +38,9 @@ Derived = list[Begun]
 Sung = tuple[tuple[int, Degree], ...]
 
 _EIGHTH = TICKS_PER_BEAT // 2
-#: Notes that follow one another as fast as this belong to a gesture.
+#: Notes at most this far apart belong to a gesture.
 FAST_TICKS = TICKS_PER_BEAT // 3
-#: A note at least so long may be ornamented, and this share of them is.
+#: The shortest note that may be ornamented, and the share of those that are.
 _ORNAMENTED_TICKS = TICKS_PER_BEAT
 _ORNAMENTED = 500
 
@@ -83,7 +83,7 @@ def derived(known: Sequence[Begun], treatment: Treatment, bar: int, dice: Dice) 
 
 
 def _ornamented(places: Sequence[Begun], bar: int, dice: Dice) -> Derived:
-    """Between two notes that lie a beat apart or more, another leads over."""
+    """Between two notes at least a beat apart, insert another one that leads over."""
     found: Derived = []
     ends = [*(it.onset for it in places), bar][1:]
     for it, following in zip(places, ends, strict=True):

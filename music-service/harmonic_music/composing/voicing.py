@@ -1,7 +1,7 @@
-"""Where the upper voices of a chord lie: between the bass and the melody, moving little.
+"""The pitches of a chord's upper voices: between the bass and the melody, moving little.
 
-The law of the shortest way is Anton Bruckner's name for that. Below, voices lie apart; above, they
-lie close to one another and to the melody.
+Anton Bruckner called this the law of the shortest way. Low voices lie apart; high ones lie close to
+one another and to the melody.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from harmonic_music.theory.intervals import OCTAVE
 
 #: The upper voices lie above this pitch, D below middle C, and below the melody.
 LOWEST_VOICE = 50
-#: However low the melody goes, they have room up to here; without one, up to here.
+#: However low the melody is, they may use pitches up to here; without a melody, up to here.
 LOWEST_CEILING, HIGHEST_CEILING = 61, 76
-#: Below G, voices a third apart sound thick; further up than this, a voice is lost.
+#: Below G, voices a third apart sound thick; voices further apart than this do not blend.
 _THICK_BELOW, _THICK_SEMITONES, _THICK_COST = 56, 4, 9
 _CLOSE_SEMITONES, _CLOSE_COST = 2, 3
 _WIDE_SEMITONES, _WIDE_COST = 9, 2
-#: How far the highest voice may lie below the melody before it costs anything.
+#: How far the highest voice may lie below the melody without a cost.
 _BELOW_MELODY = 6
 _ABOVE_BASS = 3
 
@@ -30,7 +30,7 @@ FIRST_VOICING: Voicing = (55, 60, 65)
 
 @lru_cache(maxsize=65536)
 def nearest_voicing(before: Voicing, voices: Voices, bass: int, ceiling: int) -> Voicing:
-    """The chord's voices below a ceiling and above a bass, placed so that they move least."""
+    """The chord's voices below a ceiling and above a bass that move least from the ones before."""
     lowest = max(LOWEST_VOICE, bass + _ABOVE_BASS)
     # An octave at least: a high bass and a low melody leave less, and every tone needs a place.
     register = range(lowest, max(ceiling, lowest + OCTAVE - 1) + 1)
@@ -41,7 +41,7 @@ def nearest_voicing(before: Voicing, voices: Voices, bass: int, ceiling: int) ->
 
 
 def alike(voicing: Voicing, before: Sequence[Voicing]) -> bool:
-    """Whether two voices or more would stay where they have been in all of the chords before."""
+    """Whether two or more voices would stay where they were in all of the chords before."""
     stay = set(voicing).intersection(*before)
     return len(before) > 1 and len(stay) > 0
 

@@ -1,4 +1,4 @@
-"""A phrase as it was written, and what it leaves to whatever follows: at its end, or within."""
+"""A written phrase, and the state that it leaves: at its end, or after some of its bars."""
 
 from dataclasses import dataclass, replace
 
@@ -18,7 +18,7 @@ from harmonic_music.score import ScoreNote
 
 @dataclass(frozen=True, slots=True)
 class Chords:
-    """A phrase's chords bar by bar and in one row, and what a theme keeps of them."""
+    """A phrase's chords bar by bar and in one row, and the form in which a theme keeps them."""
 
     rows: list[list[Span]]
     spans: list[Span]
@@ -41,7 +41,7 @@ class Song:
 
 @dataclass(frozen=True, slots=True)
 class WrittenPhrase:
-    """What a phrase sounds, and all that follows from it."""
+    """The notes of a phrase, and everything that the next phrases need of it."""
 
     phrase: Phrase
     notes: list[ScoreNote]
@@ -52,7 +52,7 @@ class WrittenPhrase:
     ladder: Ladder
 
     def left(self, carried: Carried) -> Carried:
-        """What it leaves at its end, of what was carried into it."""
+        """The state that it leaves at its end, from the state ``carried`` into it."""
         phrase, song, voicings = self.phrase, self.song, self.voicings
         pitches = song.pitches
         after = replace(
@@ -71,7 +71,7 @@ class WrittenPhrase:
         return after
 
     def left_after(self, bars: int, carried: Carried) -> Carried:
-        """What it leaves after so many of its bars, at least one."""
+        """The state that it leaves after its first ``bars`` bars, at least one."""
         song, slots = self.song, self.chords.slots[:bars]
         chord = sum(map(len, self.chords.rows[:bars])) - 1
         sung = song.pitches[: sum(map(len, song.rhythm[:bars]))]
@@ -87,7 +87,7 @@ class WrittenPhrase:
         )
 
     def theme(self, bars: int | None = None) -> Theme:
-        """The phrase, or so many of its bars, as it will be known when it comes again."""
+        """The phrase, or its first ``bars`` bars, as a theme that can return."""
         sung = iter(self.song.pitches)
         melody = tuple(
             tuple((begun.onset, self.ladder.degree(next(sung))) for begun in row)

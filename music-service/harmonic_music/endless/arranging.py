@@ -1,7 +1,7 @@
-"""Which layers rest for a phrase or two: they enter one by one, and leave and come back.
+"""Which layers rest for a phrase or two: they enter one by one, and leave and return.
 
-Only layers without which the rest is still whole: the bass or the drums, or the tune above a
-figure that goes on.
+Only layers without which the others are still complete rest: the bass or the drums, or the tune
+above a figure that continues.
 """
 
 from enum import Enum
@@ -15,7 +15,7 @@ from harmonic_music.score import Voice
 
 
 class Resting(Enum):
-    """What rests."""
+    """The layer that rests."""
 
     NOBODY = 0
     DRUMS = 1
@@ -35,21 +35,21 @@ class Resting(Enum):
         return self in {Resting.DRUMS, Resting.LOW}
 
 
-#: How usual each is where it is calm, between, and full, in the order of their declaration.
+#: The weight of each at low, middle and full energy, in the order of their declaration.
 _USUAL = ((60, 15, 25, 0), (66, 12, 14, 8), (90, 4, 6, 0))
 _CALMER, _FULLER = 46, 60
-#: How usual each is in the first phrase of a chapter's first section, and in the second.
+#: The weight of each in the first phrase of a chapter's first section, and in the second.
 _ENTERING = ((45, 15, 40, 0), (60, 32, 8, 0))
-#: From this gravity on the bass does not rest; up to that one it rests more.
+#: From this gravity on, the bass does not rest; up to that one, it rests more.
 _HEAVY, _LIGHT = 350, -350
 _FLOATING = 3
 
 
 def resting_of(seed: int, segment: Segment, slot: Slot, energy: int, *, known: bool) -> Resting:
-    """What rests in a phrase; the tune of a theme that is not ``known`` is heard."""
+    """What rests in a phrase; the tune of a theme that is not yet ``known`` never rests."""
     begun = segment.slot - slot.within % 2
     dice = Dice(seed, Layer.DRUMS, number_of(Purpose.ARRANGING, segment.chapter, begun))
-    # All play where a new key is led to, and in an introduction, which is thin by itself.
+    # All play when the phrase leads to a new key, and in an introduction, which is thin by itself.
     if segment.leads or slot.role is Role.INTRO:
         return Resting.NOBODY
     row = _USUAL[(energy >= _CALMER) + (energy >= _FULLER)]

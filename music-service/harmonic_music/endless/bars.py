@@ -1,13 +1,13 @@
 """One bar of the endless piece, from its record alone.
 
-As long as what is asked stays the same, the bars of a phrase are composed together, and a bar is
-one of them. What happens when a parameter moves:
+As long as the parameters stay the same, the bars of a phrase are composed together, and a bar is
+one of them. When a parameter changes:
 
 * the tempo: the bar goes from the old one to the new one (:mod:`.timing`);
-* the key or the scale: the bar leads to it, with the dominant of the new key as its last chord, and
-  the next bar begins a phrase there. Where the key moves again in that next bar, the phrase begins
-  in the newest key at once;
-* anything else: the rest of the phrase is composed anew, from where the voices are.
+* the key or the scale: the bar leads to the new one, with its dominant as the last chord, and the
+  next bar begins a phrase there. If the key changes again in that next bar, the phrase begins in
+  the newest key at once;
+* anything else: the rest of the phrase is composed anew, from the voices' current pitches.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from harmonic_music.score import VOICE_NAMES, PlayedNote, PlayedStroke, Timed, V
 from harmonic_music.styles.catalogue import STYLES
 from harmonic_protocol.values import Key, MusicParameters, PhysicsParameters, Scale, VoiceName
 
-#: A bar has so many notes at most, and so many strokes of the drums; what is beyond is left out.
+#: The most notes and drum strokes of a bar; those beyond are left out.
 MOST_NOTES, MOST_STROKES = 120, 48
 _US_PER_S = 10**6
 _GIVING_WAY = {Voice.PADS: 0, Voice.COUNTER: 1, Voice.BASS: 2, Voice.MELODY: 3}
@@ -35,12 +35,12 @@ _GIVING_WAY = {Voice.PADS: 0, Voice.COUNTER: 1, Voice.BASS: 2, Voice.MELODY: 3}
 
 @dataclass(frozen=True, slots=True)
 class ComposedBar:
-    """A bar; times are seconds from its beginning, and notes may ring on beyond its end.
+    """A bar; times are in seconds from its beginning, and notes may ring beyond its end.
 
-    ``tempo`` is the one that the bar arrives at, in quarter notes a minute; ``duration_us`` is how
-    long it is, in whole microseconds: exact, so that bars can be added up. ``section`` is where the
-    form is, ``opens`` says that the bar is the first of a section. ``drums`` are keys of General
-    MIDI's percussion, with start and velocity. ``next_state`` goes into the next bar's record.
+    ``tempo`` is the one at the bar's end, in quarter notes per minute. ``duration_us`` is its exact
+    length in whole microseconds, so that bars can be added up. ``section`` is the current section
+    of the form; ``opens`` says that the bar is its first. ``drums`` are keys of General MIDI's
+    percussion, with start and velocity. ``next_state`` goes into the next bar's record.
     """
 
     notes: tuple[Timed, ...]
@@ -58,7 +58,7 @@ class ComposedBar:
 
     @property
     def duration_s(self) -> float:
-        """How long the bar is, in seconds."""
+        """The bar's length in seconds."""
         return self.duration_us / _US_PER_S
 
 
@@ -74,8 +74,8 @@ def compose_bar(
     """The bar numbered ``bar``, from 0, of the endless piece of a seed.
 
     Without a ``style``, one is drawn with the first bar. ``state`` is the ``next_state`` of the bar
-    before, and ``None`` for the first one. After a state that cannot be read, which another release
-    may have written, the piece begins a new section.
+    before, and ``None`` for the first bar. After an unreadable state, which another release may
+    have written, the piece begins a new section.
     """
     asked = demand_of(music, physics)
     tempo = shape_of(music, physics).tempo
@@ -123,7 +123,7 @@ def compose_bar(
 
 
 def _position(state: str | None, style: str | None, seed: int, bar: int) -> PiecePosition | None:
-    """Where the piece stands at a bar; ``None`` where its state does not belong there."""
+    """The position of the piece at a bar; ``None`` if its state does not belong to that bar."""
     position = read(state)
     if position is None:
         return None
@@ -138,7 +138,7 @@ def _position(state: str | None, style: str | None, seed: int, bar: int) -> Piec
 
 
 def _opening(style: str | None, seed: int, bar: int, asked: Demand) -> Segment:
-    """Where a piece begins, or one whose state is lost: at a chapter of its own."""
+    """The first segment of a piece, or of one whose state is lost: it begins a chapter."""
     found = STYLES[style] if style else drawn_style(asked.home, Dice(seed, Layer.STYLE))
     key = key_of(seed, bar, 0, asked)
     return Segment(found.name, bar, bar, 0, asked, key)
@@ -147,7 +147,7 @@ def _opening(style: str | None, seed: int, bar: int, asked: Demand) -> Segment:
 def _asked_anew(
     position: PiecePosition, asked: Demand, seed: int, bar: int
 ) -> tuple[Segment, tuple[PlayedNote, ...]]:
-    """The segment that begins where something else is asked, and what still rings of before."""
+    """The segment that begins when the parameters change, and the notes that ring into it."""
     segment, place = position.segment, position.place
     ringing: tuple[PlayedNote, ...] = ()
     started = place > segment.first
@@ -165,7 +165,7 @@ def _asked_anew(
 
 
 def _ringing(done: ComposedSegment, place: int) -> tuple[PlayedNote, ...]:
-    """The notes of the bar before a place that ring over its beginning, as they end after it."""
+    """The notes of the bar before a place that ring beyond its beginning, with their ends there."""
     bar = done.phrase.bars[0].length
     time = BarTime(bar, 1, 1)
     row = done.bars[place - 1 - done.segment.first]
@@ -179,7 +179,7 @@ def _ringing(done: ComposedSegment, place: int) -> tuple[PlayedNote, ...]:
 def _apart(
     notes: tuple[PlayedNote, ...], ringing: tuple[PlayedNote, ...]
 ) -> tuple[PlayedNote, ...]:
-    """The notes without those that would begin while another of their pitch or line rings."""
+    """The notes without those that begin while another of their pitch or line rings."""
     if not ringing:
         return notes
     pitches: dict[int, int] = {}
@@ -213,7 +213,7 @@ def _drummed(
 
 
 def _timed(notes: tuple[PlayedNote, ...], time: BarTime, section: str | None) -> tuple[Timed, ...]:
-    """The notes in seconds; the first one tells the section that begins."""
+    """The notes in seconds; the first one names the section that begins."""
     found: list[Timed] = []
     for note in notes:
         start = time.steps(note.onset)

@@ -1,4 +1,4 @@
-"""A segment's notes: the bars of a phrase that are composed together, and what they leave."""
+"""A segment's notes: the bars of a phrase that are composed together, and the state they leave."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,22 +18,23 @@ from harmonic_music.endless.wire import read_segment
 from harmonic_music.score import TICKS_PER_BEAT, PlayedNote, PlayedStroke
 from harmonic_music.styles.catalogue import STYLES
 
-#: There is place for so many strokes of the drums a bar.
+#: Drum strokes that a bar may have.
 _STROKES = 24
-#: Between a note that rings over a bar's end and the same pitch after it there are so many ticks:
-#: as many as a note may come early.
+#: Ticks between the end of a ringing note and the same pitch in the next bar: as many as a note may
+#: come early.
 _APART_TICKS = 12
-#: So many segments are kept, for the bars of them that are still to come.
+#: Segments that are cached, for their remaining bars.
 _KEPT = 256
 _NEUTRAL_TEMPO = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class ComposedSegment:
-    """A segment, its phrase, and for each of its bars the notes, the strokes and what it leaves.
+    """A segment and its phrase; for each of its bars, the notes, the strokes, and the state left.
 
     Ticks count from the bar's beginning; a note that ends after its bar rings into the next.
-    ``left`` is what the phrase leaves at its end, ``theme`` the phrase as it would be known.
+    ``left`` is the state that the phrase leaves at its end, ``theme`` the phrase as a theme that
+    can return.
     """
 
     segment: Segment
@@ -46,13 +47,13 @@ class ComposedSegment:
 
     @property
     def end(self) -> int:
-        """The place in the phrase of the first bar after it."""
+        """The place in the phrase of the first bar after the segment."""
         return self.segment.first + len(self.bars)
 
 
 @lru_cache(maxsize=_KEPT)
 def composed(seed: int, text: str) -> ComposedSegment:
-    """The segment of a state's text, composed."""
+    """Compose the segment of a state's text."""
     segment = read_segment(text)
     style, asked = STYLES[segment.style], segment.asked
     phrase = phrase_of(seed, segment)
@@ -74,7 +75,7 @@ def composed(seed: int, text: str) -> ComposedSegment:
     )
     dice = dice_of(seed, segment.start + 1)
     slot, known = chapter.slots[segment.slot], phrase.theme in segment.carried.themes
-    # Where nobody else plays, the tune does not rest.
+    # The tune does not rest when nobody else plays.
     backed = all(it.scene.has_pads and it.scene.has_bass for it in phrase.stages)
     resting = resting_of(seed, segment, slot, phrase.energy, known=known and backed)
     phrase = replace(phrase, drums=phrase.drums and not resting.drums)
@@ -99,7 +100,7 @@ def composed(seed: int, text: str) -> ComposedSegment:
 
 
 def _theme(segment: Segment, phrase: Phrase) -> Theme:
-    """The theme that the bars to be composed come from: behind it stand those played already."""
+    """The theme of the bars to be composed, followed by the bars that were played already."""
     bar, tones = phrase.bars[0].length, len(phrase.key.scale.steps)
     known = segment.carried.themes.get(phrase.theme, Theme((), (), bar, tones))
     known, played = known.fitted(bar, tones), segment.played

@@ -1,8 +1,8 @@
 """The long form: chapters of some minutes, the phrases of each, and how each is played.
 
-A chapter is a rondo with an introduction and a coda, as a piece is; the first theme goes on from
-chapter to chapter and changes on the way. All of it follows from the seed and from where a phrase
-stands; parameters that move change how a phrase is played, and never which one it is.
+A chapter is a rondo with an introduction and a coda, as a piece is. The first theme continues from
+chapter to chapter and changes on the way. All of this depends on the seed and on a phrase's place.
+Changed parameters change how a phrase is played, and never which one it is.
 """
 
 from dataclasses import dataclass, replace
@@ -22,22 +22,22 @@ from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import STYLES
 from harmonic_music.theory.meters import UNITS_PER_BEAT
 
-#: The bars of a chapter: so many that its introduction has a whole phrase.
+#: The bars of a chapter: enough for its introduction to have a whole phrase.
 _CHAPTER_BARS = (72, 80, 88, 96, 104, 112)
 _CHORUSES, _CHORUS_BARS = (5, 6, 7, 8), 12
-#: What the chapters add to the energy, one after the other, in percent: an arc over some of them.
+#: What successive chapters add to the energy, in percent: an arc over some of them.
 _ARC = (-4, 0, 5, 9, 2, -7)
-#: How far a chapter strays from that.
+#: How far a chapter deviates from that.
 _STRAY = 5
-#: A theme comes back about so often within a section.
+#: How often a theme returns within a section, roughly.
 _PHRASES_A_SECTION = 3
-#: From this gravity on, and up to this one, drums come earlier, or not at all.
+#: From this gravity on, drums enter earlier; up to this one, they do not play.
 _HEAVY, _LIGHT = 350, -700
 _HEAVY_ENERGY = 30
 
 
 class Purpose(IntEnum):
-    """What chance is drawn for, apart from bars: each has numbers of its own."""
+    """What a random choice outside of bars is for: each purpose has numbers of its own."""
 
     CHAPTER = 1
     PLAN = 2
@@ -49,7 +49,7 @@ class Purpose(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A chapter's phrases, what it is like, and what it adds to the energy, in percent."""
+    """A chapter's phrases, its character, and what it adds to the energy, in percent."""
 
     slots: tuple[Slot, ...]
     character: Character
@@ -57,7 +57,7 @@ class Chapter:
 
 
 def number_of(place: Purpose, chapter: int, slot: int = 0) -> int:
-    """The number that chance is drawn by: those of bars are smaller than all of them."""
+    """The number for a random choice: larger than every number of a bar."""
     return place << 64 | chapter << 8 | slot
 
 
@@ -80,7 +80,7 @@ def chapter_at(seed: int, segment: Segment) -> Chapter:
 
 
 def key_of(seed: int, chapter: int, slot: int, asked: Demand) -> Field:
-    """The key of a phrase: home, or near it for a contrast."""
+    """The key of a phrase: home, or a related one for a contrast."""
     home = asked.home
     slots = chapter_of(seed, chapter, blues=home.scale.is_blues).slots
     if slot >= len(slots) or home.scale.is_blues:
@@ -94,7 +94,7 @@ def key_of(seed: int, chapter: int, slot: int, asked: Demand) -> Field:
 
 
 def phrase_of(seed: int, segment: Segment) -> Phrase:
-    """The phrase that a segment is part of, as far as it is still to be composed."""
+    """The phrase of a segment, from the bars that are still to be composed."""
     chapter, style, asked = chapter_at(seed, segment), STYLES[segment.style], segment.asked
     slot = chapter.slots[segment.slot]
     bar = style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT
@@ -103,7 +103,7 @@ def phrase_of(seed: int, segment: Segment) -> Phrase:
     for name, theme in segment.carried.themes.items():
         known = segment.known[name]
         planner.known[name] = known.cadence, len(theme.melody)
-        # Whether it is known again counts, not how often one section has had it.
+        # What counts is that the theme is known again, not how often it returned in one section.
         planner.returns[name] = known.returns // _PHRASES_A_SECTION
     cadence = planner.cadence(slot, closing=False, leads=segment.onward is not None)
     begins = int(segment.start > 0)
@@ -129,7 +129,7 @@ def phrase_of(seed: int, segment: Segment) -> Phrase:
 
 
 def _weighed(phrase: Phrase, segment: Segment, *, drummed: bool) -> Phrase:
-    """Have drums come earlier where gravity is high, and stay away where there is hardly any."""
+    """Have drums enter earlier at high gravity, and rest at very low gravity."""
     weight = segment.asked.weight
     if weight <= _LIGHT:
         return replace(phrase, drums=False)
@@ -139,10 +139,10 @@ def _weighed(phrase: Phrase, segment: Segment, *, drummed: bool) -> Phrase:
 
 
 def _cut(phrase: Phrase, place: int) -> Phrase:
-    """The phrase with a last bar at a place of it, that leads to another key."""
+    """The phrase cut off after one bar at a place, which leads to another key."""
     here = phrase.bars[place]
     bar = PhraseBar(here.onset, here.length, place)
-    # All play it: a dominant that is only hinted at leads nowhere.
+    # All play it, so that the dominant is clear enough to lead.
     stage = replace(phrase.stages[place], scene=Scene.TUNE, thin=False)
     return replace(
         phrase,
@@ -158,7 +158,7 @@ def _cut(phrase: Phrase, place: int) -> Phrase:
 
 
 def _resumed(phrase: Phrase, segment: Segment) -> Phrase:
-    """The phrase without the bars that were played: what comes from those comes from its theme."""
+    """The phrase without the bars already played; bars derived from those use its theme instead."""
     first = segment.first
     if not first:
         return phrase

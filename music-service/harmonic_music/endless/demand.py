@@ -1,6 +1,6 @@
-"""What the parameters ask of a bar, in whole numbers: two bars asked alike are composed alike.
+"""What the parameters ask of a bar, in whole numbers: equal demands are composed alike.
 
-The tempo is apart: it moves bars in time and changes nothing that is written.
+The tempo is separate: it moves bars in time and changes no notes.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from harmonic_music.theory.keys import pitch_class
 from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import Key, MusicParameters, PhysicsParameters, Scale
 
-#: By so many percent at most physics lifts the energy of all phrases, or lowers it.
+#: The most percent by which physics raises or lowers the energy of all phrases.
 _MOST_LIFT = 24
-#: The hundredths of notes a beat that there is room for below a tempo: players thin out at speed.
+#: The permitted notes per beat, in hundredths, up to a tempo: fast music has fewer.
 _ROOMS = ((84.0, 3000), (126.0, 2200), (168.0, 1600), (float("inf"), 1200))
 
 
@@ -23,7 +23,7 @@ class Demand:
     """The levels of :class:`harmonic_music.composing.shape.Shape`, and what physics adds here.
 
     ``lift`` is added to the energy, in percent. ``weight`` is the gravity, from -1000 to 1000
-    thousandths around its default. ``room`` is for so many hundredths of notes a beat.
+    thousandths around its default. ``room`` is the permitted notes per beat, in hundredths.
     """
 
     consonance: int
@@ -39,11 +39,11 @@ class Demand:
 
     @property
     def home(self) -> Field:
-        """The key that is asked for."""
+        """The key that the parameters ask for."""
         return Field(SCALES[self.scale], pitch_class(self.key))
 
     def shape(self, tempo: float) -> Shape:
-        """The same as the layers of a phrase want it."""
+        """The demand in the form that the layers of a phrase take."""
         return Shape(
             tempo,
             self.consonance,
@@ -55,7 +55,7 @@ class Demand:
 
 
 def demand_of(music: MusicParameters, physics: PhysicsParameters) -> Demand:
-    """What the parameters ask for: what bounces is lively and loud, what is damped is neither."""
+    """The demand of the parameters: elasticity makes it lively and loud, damping neither."""
     shape = shape_of(music, physics)
     elastic, damped = (
         thousandths(deviation(physics, name)) for name in ("elasticity", "air_resistance")

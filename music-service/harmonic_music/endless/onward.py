@@ -1,4 +1,4 @@
-"""Where the piece goes on: within a phrase, at the next one, in another key, in a new chapter."""
+"""How the piece goes on: within a phrase, with the next one, in another key, in a new chapter."""
 
 from dataclasses import replace
 
@@ -9,14 +9,14 @@ from harmonic_music.endless.composed import ComposedSegment
 from harmonic_music.endless.course import Purpose, chapter_at, key_of, number_of
 from harmonic_music.endless.segment import Segment, ThemeHistory
 
-#: The themes that go on from chapter to chapter; how often the first of them is new, and how often
-#: the last chapter's contrast comes again as what is developed, in thousandths.
+#: The themes that continue from chapter to chapter. How often the first of them is new, and how
+#: often the last chapter's contrast returns to be developed, in thousandths.
 _LASTING = ("AA", "AB")
 _RENEWED, _RECALLED = 200, 350
 
 
 def resumed(done: ComposedSegment, place: int, start: int) -> Segment:
-    """The segment that goes on in the phrase from a place after the first of this one."""
+    """The segment that continues the phrase from a place after the first of this one."""
     segment, count = done.segment, place - done.segment.first
     played = replace(done.theme, chords=done.theme.chords[:place], melody=done.theme.melody[:place])
     left = done.left_after[count - 1]
@@ -24,7 +24,7 @@ def resumed(done: ComposedSegment, place: int, start: int) -> Segment:
 
 
 def following(seed: int, done: ComposedSegment) -> Segment:
-    """The segment after one that is over: the next phrase, from its beginning."""
+    """The segment after one that has ended: the next phrase, from its beginning."""
     segment = done.segment
     after = replace(
         segment,
@@ -43,7 +43,7 @@ def following(seed: int, done: ComposedSegment) -> Segment:
 
 
 def moved_to(seed: int, segment: Segment, key: Field, *, begun: bool = False) -> Segment:
-    """The same in a key that was asked for; a phrase that has ``begun`` gives way to the next.
+    """The segment in a newly requested key; a phrase that has ``begun`` is replaced by the next.
 
     The blues has chapters of its own.
     """
@@ -56,7 +56,7 @@ def moved_to(seed: int, segment: Segment, key: Field, *, begun: bool = False) ->
 
 
 def _bound(seed: int, segment: Segment) -> Segment:
-    """The same with the key that its phrase leads to."""
+    """The segment with the key that its phrase leads to."""
     onward = key_of(seed, *_next(seed, segment), segment.asked)
     return replace(segment, onward=None if onward == segment.key else onward)
 
@@ -69,17 +69,17 @@ def _next(seed: int, segment: Segment) -> tuple[int, int]:
 
 
 def _moved_on(seed: int, segment: Segment) -> Segment:
-    """The same at the next phrase; a new chapter forgets what it will have new."""
+    """The segment at the next phrase; a new chapter drops the themes that it replaces."""
     chapter, slot = _next(seed, segment)
     segment = replace(segment, chapter=chapter, slot=slot)
     return segment if slot else _turned(seed, segment)
 
 
 def _turned(seed: int, segment: Segment) -> Segment:
-    """The same with the themes that a new chapter begins with.
+    """The segment with the themes that a new chapter begins with.
 
-    The first section's come again and go on changing. Now and then one of them becomes what the
-    chapter develops, and another takes its place.
+    The first section's themes return and go on changing. Now and then one of them is developed in
+    the chapter, and another takes its place.
     """
     dice = Dice(seed, Layer.MELODY, number_of(Purpose.CHAPTER, segment.chapter))
     themes, known = segment.carried.themes, segment.known
@@ -97,7 +97,7 @@ def _turned(seed: int, segment: Segment) -> Segment:
 
 
 def _remembering(after: Segment, done: ComposedSegment) -> Segment:
-    """The state after a phrase whose theme was heard: new, or as it has changed."""
+    """The segment after a phrase whose theme was heard: new, or as it has changed."""
     phrase, segment = done.phrase, done.segment
     if phrase.role is Role.INTRO:
         return after
@@ -105,7 +105,7 @@ def _remembering(after: Segment, done: ComposedSegment) -> Segment:
     returns = known[name].returns + 1 if name in themes else 0
     cadence = phrase.cadence if name not in themes else known[name].cadence
     carried = replace(after.carried, themes=themes)
-    # A theme of an earlier chapter is remembered as it was first heard in this one.
+    # A theme of an earlier chapter is kept as it was first heard in this one.
     if name not in themes or returns == 1:
         cadence = phrase.cadence
         if name in themes:

@@ -1,4 +1,4 @@
-"""Where the endless piece stands: what a bar's state says."""
+"""The position of the endless piece, as a bar's state contains it."""
 
 from dataclasses import dataclass, field
 
@@ -18,12 +18,12 @@ class ThemeHistory:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Bars of one phrase that are composed together, as long as what is asked stays the same.
+    """Bars of one phrase that are composed together, as long as the parameters stay the same.
 
     ``start`` is the number of its first bar in the stream, ``first`` its place in the phrase.
     ``chapter`` and ``slot`` name the phrase. ``leads`` says that the phrase is cut short here: its
     one bar leads to the key ``onward``. ``prepared`` says that the bar before led here. ``played``
-    are the bars of the phrase before ``first``, ``known`` is about the themes of ``carried``.
+    are the bars of the phrase before ``first``; ``known`` describes the themes of ``carried``.
     """
 
     style: str
@@ -43,10 +43,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class PiecePosition:
-    """A segment, the place in its phrase of the bar that comes next, and where time stands.
+    """A segment, the place in its phrase of the next bar, and the exact time.
 
-    ``beat_ns`` is how long a beat was at the end of the bar before; ``rest`` the half nanoseconds
-    by which the bars before were shorter than they should have been.
+    ``beat_ns`` is the length of a beat at the end of the bar before. ``rest`` is the half
+    nanoseconds by which the bars before were too short.
     """
 
     segment: Segment

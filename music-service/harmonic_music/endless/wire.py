@@ -1,8 +1,8 @@
 """The state between two bars, as text: of ASCII characters, at most ``MAX_STATE_BYTES`` of them.
 
-``<version>;<place>;<beat_ns>;<rest>|<segment>``: what changes with every bar stands in front, so
-that the bars of a segment have the rest of the text in common. Themes are packed, a character a
-number.
+``<version>;<place>;<beat_ns>;<rest>|<segment>``: the parts that change with every bar stand in
+front, so that the bars of a segment share the rest of the text. Themes are packed, one character
+per number.
 """
 
 import json
@@ -27,13 +27,13 @@ from harmonic_music.theory.keys import pitch_class
 from harmonic_music.theory.meters import UNITS_PER_BEAT
 from harmonic_music.theory.scales import SCALES, shape_of_steps
 
-#: Another number stands for states that this release cannot read.
+#: The version of the format: raised when this release cannot read older states.
 STATE_VERSION = 1
 MAX_STATE_BYTES = 4096
-#: The bars of a phrase, and the notes of one of them that are remembered.
+#: The bars of a phrase, and the notes of one bar, that are remembered.
 MOST_BARS, MOST_NOTES = 6, 24
 _MOST_BAR = 1 << 48
-#: So many segments are kept as they were read: what comes next is read in it, too.
+#: Segments that are cached as they were read: the next bar's state contains the same one.
 _KEPT = 1024
 _SLOWEST_NS, _FASTEST_NS = 2 * 10**9, 2 * 10**8
 _MOST_REST = 2000
@@ -44,7 +44,7 @@ _VOICES = 3
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_~"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
-#: A step is written above this; a note's alteration stands behind it, if it has one.
+#: Steps are encoded above this; a note's alteration follows it, if it has one.
 _STEP_OFFSET = 32
 _ALTERATIONS = {-2: "<", -1: "-", 0: "", 1: "+", 2: ">"}
 _ALTERED = {mark: by for by, mark in _ALTERATIONS.items()}
@@ -52,7 +52,7 @@ _FREE, _ROW = ".", "/"
 
 
 def written(position: PiecePosition) -> str:
-    """The state as text. What there is no room for is forgotten: runs first, then themes."""
+    """The state as text. If it is too long, runs are dropped first, then themes."""
     segment = _bounded(position.segment)
     text = _text(segment, position)
     while len(text) > MAX_STATE_BYTES:
@@ -67,18 +67,18 @@ def written(position: PiecePosition) -> str:
 
 
 def segment_text(state: str) -> str:
-    """The part of a state that all bars of its segment have in common."""
+    """The part of a state that all bars of its segment share."""
     return state.partition("|")[2]
 
 
 def going_on(position: PiecePosition, text: str) -> str:
-    """The state as text where its segment's text is known."""
+    """The state as text, with its segment's known text."""
     head = (STATE_VERSION, position.place, position.beat_ns, position.rest)
     return f"{';'.join(map(str, head))}|{text}"
 
 
 def read(state: str | None) -> PiecePosition | None:
-    """Where a state says that the piece stands; ``None`` for one that cannot be read."""
+    """The position in a state; ``None`` if the state cannot be read."""
     if state is None or len(state) > MAX_STATE_BYTES:
         return None
     try:
@@ -98,7 +98,7 @@ def read(state: str | None) -> PiecePosition | None:
 
 @lru_cache(maxsize=_KEPT)
 def read_segment(text: str) -> Segment:
-    """A segment from its text. Raise :class:`ValueError` or a kin of it where that is none."""
+    """A segment from its text. Raise :class:`ValueError` or a subclass if the text is none."""
     it = json.loads(text)
     style = STYLES[it["style"]]
     bar = style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT
@@ -171,7 +171,7 @@ def _short(theme: Theme) -> Theme:
 
 
 def _theme_text(theme: Theme) -> tuple[str, str, int]:
-    """Its chords, its melody, and the tones of its scale."""
+    """Its chords, its melody, and the number of tones of its scale."""
     chords = _ROW.join(
         "".join(
             _DIGITS[slot.offset // UNIT]
@@ -264,7 +264,7 @@ def _key(text: Any) -> Field:
 
 
 def _asked(row: Sequence[Any]) -> Demand:
-    """What was asked: no level is so far out that a layer would stumble."""
+    """The demand in a row; levels are bounded to the range that the layers accept."""
     *levels, length, lift, weight, room, key, scale = row
     consonance, chromatic, liveliness, width = (_whole(level, 0, _WHOLE) for level in levels)
     pitch_class(key), SCALES[scale]

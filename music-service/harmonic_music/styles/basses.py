@@ -1,6 +1,6 @@
-"""Ways of the bass, by meter.
+"""Manners of the bass, by meter.
 
-A pattern is a bar, its marks steps of the same length: ``r`` the chord's bass tone, ``f`` its
+A pattern is a bar. Its marks are steps of equal length: ``r`` the chord's bass tone, ``f`` its
 fifth, ``o`` the octave, ``t`` another chord tone, ``p`` a step on the way to the next chord's bass
 tone, ``-`` nothing new. The first variant is the usual one.
 """
@@ -13,7 +13,7 @@ from harmonic_music.theory.meters import FOUR_FOUR, SIX_EIGHT, THREE_FOUR, Meter
 
 @dataclass(frozen=True, slots=True)
 class BassManner:
-    """A way of the bass; a note sounds for ``beats`` at most."""
+    """A manner of the bass; a note sounds for ``beats`` at most."""
 
     variants: dict[Meter, tuple[tuple[str, ...], ...]]
     beats: int

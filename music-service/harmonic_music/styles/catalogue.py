@@ -1,4 +1,4 @@
-"""The styles: what makes a waltz a waltz, and how usual each is."""
+"""The styles: the traits of each, and how usual each is."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,9 +12,9 @@ class Style:
 
     Programs are General MIDI's, counted from 0, for the melody, the second voice, the upper voices
     and the bass. Manners, from calm to full, name the figure of the upper voices and the bass that
-    goes with it: where one runs, the other stays. Shares are in thousandths, factors
-    in percent of what is usual. ``swing`` is how far an eighth off the beat is on the way to the
-    last third of the beat; ``rubato`` how far time bends in a phrase, in ticks.
+    goes with it: if one runs, the other is slow. Shares are in thousandths, factors in percent of
+    what is usual. ``swing`` is how far an eighth off the beat is on the way to the last third of
+    the beat; ``rubato`` how far time bends in a phrase, in ticks.
     """
 
     name: str
@@ -25,20 +25,20 @@ class Style:
     groove: str | None = None
     swing: int = 0
     rubato: int = 0
-    #: Of bars, those with two chords, at least and at most.
+    #: The share of bars with two chords, at least and at most.
     moving: tuple[int, int] = (100, 800)
     dotted: int = 100
     syncopated: int = 100
     triplets: int = 0
-    #: How much of gestures, and how much of runs, broken chords, turns and repeated tones.
+    #: How many gestures it has, and the shares of runs, broken chords, turns and repeated tones.
     gestures: int = 100
     kinds: tuple[int, int, int, int] = (4, 3, 3, 2)
     #: How usual each scene is (:class:`harmonic_music.composing.form.Scene`), in tenths.
     scenes: tuple[int, ...] = (10, 10, 10, 10, 10, 10, 10, 10, 0)
-    #: Of the melody's rests and long notes, those that a second voice answers.
+    #: The share of the melody's rests and long notes that a second voice answers.
     answers: int = 700
     elided: int = 160
-    #: How loud the style is, in percent added.
+    #: Percent added to velocities.
     loudness: int = 0
     #: How long the upper voices sound, in percent of their time.
     legato: int = 96

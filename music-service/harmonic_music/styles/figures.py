@@ -1,9 +1,9 @@
-"""Accompaniment figures: when which of the upper voices are struck, by meter.
+"""Accompaniment figures: which of the upper voices are struck when, by meter.
 
-A pattern is a bar; each of its marks is a step of the same length. A digit strikes a voice, counted
-from the lowest; several strike together; ``-`` strikes nothing. The first variant of a figure is
-the usual one, the others come in between. A digit with ``+`` or ``_`` strikes the neighbour of the
-voice's tone above or below.
+A pattern is a bar; its marks are steps of equal length. A digit strikes a voice, counted from the
+lowest; several digits strike together; ``-`` strikes nothing. A digit with ``+`` or ``_`` strikes
+the neighbour of the voice's tone above or below. The first variant of a figure is the usual one;
+the others are used in between.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ Pattern = tuple[tuple[tuple[int, int], ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class AccompanimentFigure:
-    """A figure; its tones last ``hold`` steps, or until their voice is struck again with 0.
+    """A figure; its tones last ``hold`` steps; with 0, until their voice is struck again.
 
-    ``strikes`` says that a chord is struck when it comes, wherever that is. ``moves`` says that
-    its voices sing: they pass between chords, and hold tones over.
+    ``strikes`` says that a chord is struck at its onset, wherever that is. ``moves`` says that its
+    voices move melodically: they pass between chords, and hold tones over.
     """
 
     variants: dict[Meter, tuple[Pattern, ...]]

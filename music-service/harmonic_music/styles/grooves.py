@@ -1,7 +1,7 @@
 """Drums: what is struck when, by meter, as keys of General MIDI's percussion channel.
 
-A line is an instrument's bar; its marks are steps of the same length: ``X`` strikes hard, ``x``
-plainly, ``o`` softly.
+A line is an instrument's bar; its marks are steps of equal length: ``X`` strikes hard, ``x``
+normally, ``o`` softly.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Bar = tuple[tuple[int, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Groove:
-    """A way to drum: bars from calm to full, and fills that end a phrase."""
+    """A manner of drumming: bars from calm to full, and fills that end a phrase."""
 
     bars: dict[Meter, tuple[Bar, ...]]
     fills: dict[Meter, tuple[Bar, ...]]

@@ -1,1 +1,1 @@
-"""What is known about pitches, scales and chords, as data and plain functions."""
+"""Pitches, scales and chords, as data and plain functions."""

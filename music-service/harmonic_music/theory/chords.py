@@ -7,15 +7,15 @@ from itertools import combinations
 from harmonic_music.theory.intervals import OCTAVE, agreement
 from harmonic_music.theory.scales import ScaleShape
 
-#: What is taken for a third and for a fifth, the first that the scale has: a fourth or a second
-#: hangs where no third is, a sixth is better than a diminished fifth.
+#: The intervals that serve as third and as fifth, the first that the scale has: a fourth or second
+#: replaces a missing third, and a sixth is better than a diminished fifth.
 _THIRDS = (4, 3, 5, 2)
 _FIFTHS = (7, 8, 6, 9)
 #: The tonic keeps its own fifth, even a diminished one: with a sixth it would be another chord.
 _TONIC_FIFTHS = (7, 6, 8, 9)
 _MINOR_THIRD, _MAJOR_THIRD, _FIFTH, _MINOR_SEVENTH = 3, 4, 7, 10
 
-#: The roughest of the ways to sound a chord, counted from the pure triad as 0.
+#: The roughest way to sound a chord, counted from the pure triad as 0.
 MAX_ROUGHNESS = 4
 
 Voices = tuple[int, int, int]
@@ -46,7 +46,7 @@ class Chord:
 
     @property
     def resting(self) -> Voices:
-        """Three tones to end on: a fifth that is diminished gives way to the root."""
+        """Three tones to end on: a diminished fifth is replaced by the root."""
         return self.triad if self.is_stable else (self.root, self.third, self.root)
 
     def upper_voices(self, roughness: int) -> Voices:
@@ -75,7 +75,7 @@ def chord_on(scale: ScaleShape, degree: int, tonic: int) -> Chord:
 
 
 def _coloured(root: int, third: int, tones: frozenset[int]) -> tuple[Voices, ...]:
-    """The mildest way first: of equal ones, that with the fifth and the seventh."""
+    """The ways to colour a chord, the mildest first: of equal ones, that with fifth and seventh."""
     return tuple(
         sorted(
             ((third, *pair) for pair in combinations(sorted(tones - {root, third}), 2)),
@@ -88,8 +88,8 @@ def _coloured(root: int, third: int, tones: frozenset[int]) -> tuple[Voices, ...
 def as_dominant(chord: Chord) -> Chord:
     """The major triad on a chord's root: leading to the fifth below, whatever the scale.
 
-    A scale's tone a semitone from its third or fifth gives way: the leading tone of minor, the
-    borrowed tone of a secondary dominant.
+    It replaces a tone of the scale a semitone from its third or fifth: by the leading tone of
+    minor, or by the borrowed tone of a secondary dominant.
     """
     return _altered(chord, chord.root + _MAJOR_THIRD)
 

@@ -14,7 +14,7 @@ _DWELLING = 12
 
 
 class Manner(Enum):
-    """What a figure is like."""
+    """The character of a figure."""
 
     EVEN = 0
     DOTTED = 1
@@ -24,7 +24,7 @@ class Manner(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Where notes begin, in units; ``usual`` is how usual that is among those of its number."""
+    """The onsets of notes, in units; ``usual`` is its weight among figures with as many notes."""
 
     onsets: tuple[int, ...]
     usual: int
@@ -37,7 +37,7 @@ class Figure:
 
     @property
     def dwells(self) -> int:
-        """How much it suits a bar's beginning: a first note of a beat or more gives it weight."""
+        """How well it suits a bar's beginning: a first note of a beat or more gives it weight."""
         return _DWELLING if self.onsets[1:2] == () or self.onsets[1] >= UNITS_PER_BEAT else 1
 
 
@@ -48,7 +48,7 @@ def _figure(sixteenths: str, usual: int, manner: Manner = Manner.EVEN) -> Figure
 
 _DOTTED, _SYNCOPATED, _TRIPLET = Manner.DOTTED, Manner.SYNCOPATED, Manner.TRIPLET
 
-#: A sixteenth a mark: x where a note begins.
+#: One mark per sixteenth: x where a note begins.
 _IN_FOUR = (
     _figure("........", 4, _SYNCOPATED),
     _figure("x.......", 26),
@@ -141,7 +141,7 @@ _IN_SIX = (
 #: By meter, the figures of a group of its bar.
 FIGURES = MappingProxyType({FOUR_FOUR: _IN_FOUR, THREE_FOUR: _IN_THREE, SIX_EIGHT: _IN_SIX})
 
-#: How the last bar of a phrase may begin, in units of the bar: a long note is always its last.
+#: How the last bar of a phrase may begin, in units of the bar: its last note is always long.
 ENDINGS = MappingProxyType(
     {
         FOUR_FOUR: (

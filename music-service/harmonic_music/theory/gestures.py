@@ -1,8 +1,9 @@
-"""Gestures: how a melody goes through part of a bar in one movement, by meter.
+"""Gestures: how a melody moves through part of a bar, by meter.
 
-A figure says when notes begin; a gesture also says where they go. It fills what a figure fills: a
-half bar of 4/4 or 6/8, or a bar of 3/4. Handbooks of ornaments and of diminutions list them since
-Diego Ortiz (*Trattado de glosas*, 1553): runs, broken chords, turns, broken thirds, repeated tones.
+A figure says when notes begin; a gesture also says where they move. It fills the part of a bar that
+a figure fills: a half bar of 4/4 or 6/8, or a bar of 3/4. Handbooks of ornaments and of diminutions
+list them since Diego Ortiz (*Trattado de glosas*, 1553): runs, broken chords, turns, broken thirds,
+repeated tones.
 """
 
 from dataclasses import dataclass
@@ -15,9 +16,9 @@ _SIXTEENTH = 3
 
 
 class Motion(Enum):
-    """Where a note lies from the one before it: free, or so many tones of the scale or the chord.
+    """A note's position relative to the one before it: free, or in tones of the scale or chord.
 
-    Where a movement arrives, the note after it rather lies a step on, or comes back by one.
+    Where a movement arrives, the note after it preferably continues by a step, or returns by one.
     """
 
     FREE = "."
@@ -33,22 +34,22 @@ class Motion(Enum):
 
     @property
     def binds(self) -> bool:
-        """Whether it says where the note lies, whatever else would suit."""
+        """Whether it fixes the note's position, whatever else would suit."""
         return self not in _UNBOUND
 
     @property
     def breaks_chord(self) -> bool:
-        """Whether it goes through the chord's own tones."""
+        """Whether it moves through the chord's own tones."""
         return self in {Motion.CHORD_UP, Motion.CHORD_DOWN}
 
     @property
     def direction(self) -> int:
-        """1 upwards, -1 downwards, 0 where it may be either."""
+        """1 upwards, -1 downwards, 0 if it may be either."""
         return _DIRECTIONS.get(self, 0)
 
     @property
     def arrival(self) -> "Motion":
-        """How the note after a movement that ends with this one lies."""
+        """The motion of the note after a movement that ends with this one."""
         return _ARRIVALS.get(self, Motion.FREE)
 
 
@@ -74,7 +75,7 @@ _UNBOUND = frozenset({Motion.FREE, Motion.ON_UP, Motion.ON_DOWN})
 
 
 class Kind(Enum):
-    """What a gesture is like: pieces are fond of some kinds."""
+    """The character of a gesture: a piece prefers some kinds."""
 
     RUN = 0
     CHORD = 1
@@ -84,7 +85,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Gesture:
-    """Onsets in units, and the move to each; ``usual`` is how usual it is among its kind."""
+    """Onsets in units, and the move to each; ``usual`` is its weight within its kind."""
 
     onsets: tuple[int, ...]
     moves: tuple[Motion, ...]
@@ -98,7 +99,7 @@ def _gesture(sixteenths: str, moves: str, usual: int, kind: Kind) -> Gesture:
 
 
 def _triplets(length: int, moves: str, usual: int, kind: Kind) -> Gesture:
-    """Eighths of triplets from the beginning on, then a note that is held."""
+    """Triplet eighths from the beginning on, then a note that is held."""
     return Gesture(tuple(range(0, 4 * length, 4)), tuple(map(Motion, moves)), usual, kind)
 
 

@@ -1,4 +1,4 @@
-"""Keys: as pitch classes, as places on the circle of fifths, and as scales are spelled in them."""
+"""Keys: as pitch classes, as places on the circle of fifths, and the spelling of their scales."""
 
 from types import MappingProxyType
 
@@ -8,7 +8,7 @@ from harmonic_music.theory.scales import SCALES
 _LETTERS = "CDEFGAB"
 _SEMITONES = MappingProxyType({"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11})
 _FIFTHS = MappingProxyType({"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5})
-#: So many fifths above its letter lies a sharp, and so many below a flat.
+#: A sharp is this many fifths above its letter, and a flat this many below.
 _FIFTHS_A_SEMITONE = 7
 
 #: The major keys that have a signature, from seven flats to seven sharps, and the minor ones.
@@ -35,8 +35,8 @@ def fifths_above_c(key: str) -> int:
 def signature(key: str, scale: str) -> str:
     """The name of the key whose signature a scale is written with, ``m`` for minor.
 
-    A mode has that of the major scale with its tones. Where double sharps or flats would be
-    needed, as in G sharp major, the key that sounds alike stands in.
+    A mode has the signature of the major scale with its tones. If double sharps or flats would be
+    needed, as in G sharp major, the enharmonic key is used.
     """
     shape = SCALES[scale]
     place = fifths_above_c(key) + shape.signature - _MOST_FLATS
@@ -50,7 +50,7 @@ def signature(key: str, scale: str) -> str:
 
 
 def spelled(key: str, scale: str) -> tuple[str, ...]:
-    """The names of a scale's tones: seven of them have a letter each, others the nearest name."""
+    """The names of a scale's tones: seven tones have a letter each, others the nearest name."""
     shape, tonic = SCALES[scale], pitch_class(key)
     first = _LETTERS.index(key[0])
     names = []

@@ -1,12 +1,12 @@
-"""Meters: how long a bar is, what it is made of, and how heavy its places are.
+"""Meters: the length of a bar, its division, and the metrical weights of its places.
 
-The weights of places are the metrical levels of Lerdahl and Jackendoff (*A Generative Theory of
-Tonal Music*, 1983).
+The weights are the metrical levels of Lerdahl and Jackendoff (*A Generative Theory of Tonal
+Music*, 1983).
 """
 
 from dataclasses import dataclass
 
-#: A quarter note has so many units: three are a sixteenth, four an eighth of a triplet.
+#: The units of a quarter note: three are a sixteenth, four an eighth of a triplet.
 UNITS_PER_BEAT = 12
 
 
@@ -15,7 +15,8 @@ class Meter:
     """A meter, in units.
 
     A bar has ``groups`` of ``group`` units, each with a rhythmic figure of its own. ``pulse`` is
-    what is felt as a beat. ``levels`` are the periods of the metrical levels, the heaviest first.
+    the length of a felt beat. ``levels`` are the periods of the metrical levels, the heaviest
+    first.
     """
 
     numerator: int
@@ -36,7 +37,7 @@ class Meter:
         return self.groups * self.group
 
     def weight(self, units: int) -> int:
-        """How heavy a place of a bar is: 4 at its beginning, 0 between the eighths."""
+        """The metrical weight of a place in a bar: 4 at its beginning, 0 between the eighths."""
         place = units % self.bar
         for number, period in enumerate(self.levels):
             if place % period == 0:

@@ -1,32 +1,32 @@
 """Which chord follows which.
 
-Walter Piston's table of usual root progressions (*Harmony*, 1941) put as what its rows
-have in common, so that it serves scales of any number of tones: how usual a movement of the root
-is, and how usual the degree is that it reaches. Dmitri Tymoczko (*A Geometry of Music*, 2011,
+Walter Piston's table of usual root progressions (*Harmony*, 1941), reduced to what its rows have in
+common, so that it applies to scales of any number of tones: the weight of a movement of the root,
+and the weight of the degree that it reaches. Dmitri Tymoczko (*A Geometry of Music*, 2011,
 chapter 7) counts the same preferences in Bach's chorales.
 """
 
 from harmonic_music.theory.intervals import OCTAVE
 from harmonic_music.theory.scales import Function, ScaleShape
 
-#: The twelve bars of the blues, as semitones of the roots above the tonic; and those that a longer
-#: chorus may have instead, with a quick change and a turnaround.
+#: The twelve bars of the blues, as semitones of the roots above the tonic; and the variant that a
+#: longer chorus may have, with a quick change and a turnaround.
 BLUES = ((0, 0, 0, 0), (5, 5, 0, 0), (7, 5, 0, 7))
 BLUES_QUICK = ((0, 5, 0, 0), (5, 5, 0, 0), (7, 5, 0, 7))
 BLUES_BARS = 12
 
-#: How usual it is that the root moves up by so many semitones: down a fifth is most, to stay least.
+#: The weight of a root moving up by 0 to 11 semitones: down a fifth has most.
 _BY_MOVEMENT = (3, 11, 20, 6, 6, 24, 1, 15, 12, 13, 10, 5)
-#: How usual degrees are: those that a function usually has, those that stand in, the others.
+#: The weights of degrees: those that usually have a function, those that stand in, the others.
 _USUAL = {Function.TONIC: 30, Function.AWAY: 22, Function.DOMINANT: 28}
 _SUBSTITUTE = 11
 _OTHER = 2
-#: What a triad that is neither major nor minor loses.
+#: The divisor of the weight of a triad that is neither major nor minor.
 _UNSTABLE_DIVISOR = 5
 
 
 def usualness(scale: ScaleShape, degree: int) -> int:
-    """How usual the chord on a degree is."""
+    """The weight of the chord on a degree."""
     weight = _OTHER
     for function in Function:
         carriers = scale.carrying(function)
@@ -40,5 +40,5 @@ def usualness(scale: ScaleShape, degree: int) -> int:
 
 
 def movement(scale: ScaleShape, before: int, after: int) -> int:
-    """How usual it is that the root moves from one degree to another."""
+    """The weight of the root's movement from one degree to another."""
     return _BY_MOVEMENT[(scale.steps[after] - scale.steps[before]) % OCTAVE]

@@ -1,10 +1,10 @@
 """The scales, and which of their degrees carry which harmonic function.
 
-Functions follow Hugo Riemann's three (tonic, subdominant, dominant) as Walter Piston's *Harmony*
-spreads them over the degrees of major and minor; for the modes, the cadential chords are those
-that Vincent Persichetti (*Twentieth-Century Harmony*, chapter 2) calls their primary and dominant
-equivalents. Scales of other than seven tones have no such theory: there, the degrees nearest in
-sound stand in. Minor is the natural one, and melodic minor its ascending form.
+Functions follow Hugo Riemann's three (tonic, subdominant, dominant), assigned to the degrees of
+major and minor as in Walter Piston's *Harmony*. For the modes, the cadential chords are those that
+Vincent Persichetti (*Twentieth-Century Harmony*, chapter 2) calls their primary and dominant
+equivalents. Scales of other than seven tones have no such theory: for them, the degrees nearest in
+sound are used. Minor is the natural one, and melodic minor its ascending form.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 
 class Function(Enum):
-    """What a chord does: it rests, it leads away, or it leads home."""
+    """The function of a chord: tonic, subdominant or dominant."""
 
     TONIC = 0
     AWAY = 1
@@ -24,10 +24,10 @@ class Function(Enum):
 class ScaleShape:
     """A scale above any tonic.
 
-    ``steps`` are semitones; ``degrees`` has for each function the degrees that carry it, the usual
-    one first; ``signature`` counts the sharps more than the major key on the same tonic has; of
-    ``home`` a chord takes its tones where the scale leaves a choice; ``letters`` counts how many
-    letters above the tonic's each tone is written, where that is not simply the next.
+    ``steps`` are semitones. ``degrees`` has for each function the degrees that carry it, the usual
+    one first. ``signature`` counts the sharps more than the major key on the same tonic has. A
+    chord takes its tones from ``home`` where the scale leaves a choice. ``letters`` counts how many
+    letters above the tonic's each tone is written, if that is not simply the next.
     """
 
     steps: tuple[int, ...]
@@ -90,7 +90,7 @@ _ALIASES = {
 #: Every name that a request may use.
 SCALES = MappingProxyType(_SHAPES | {alias: _SHAPES[proper] for alias, proper in _ALIASES.items()})
 
-#: By a scale's steps, the scales of the same tones that music rests in: semitones up, and the name.
+#: By a scale's steps, the scales of the same tones on other tonics: semitones up, and the name.
 RELATIVES = MappingProxyType(
     {
         SCALES["major"].steps: ((9, "minor"), (2, "dorian")),

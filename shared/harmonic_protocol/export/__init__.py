@@ -1,4 +1,4 @@
-"""The contract's documents, written from its declarations: pure functions, no I/O.
+"""Generates the contract's documents from its declarations: pure functions, no I/O.
 
 ``python -m harmonic_protocol.export DIR`` writes them all into a folder.
 """

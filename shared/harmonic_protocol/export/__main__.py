@@ -8,14 +8,14 @@ from harmonic_protocol.messages.extensions import EXTENSIONS
 
 
 def main() -> int:
-    """Do so; the exit status."""
+    """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="harmonic_protocol.export", description=__doc__)
     parser.add_argument("directory", type=Path, metavar="DIR")
     parser.add_argument("--check", action="store_true", help="write nothing, name what is stale")
     parser.add_argument("--extensions", metavar="MODULES", help="with what these modules declare")
     options = parser.parse_args()
     EXTENSIONS.load(options.extensions or "")
-    # The catalogue is made with the extensions, and the documents of the catalogue.
+    # The catalogue is built with the extensions, and the documents from the catalogue.
     from harmonic_protocol.export.documents import stale, write  # noqa: PLC0415
 
     if not options.check:

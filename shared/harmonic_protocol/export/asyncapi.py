@@ -22,7 +22,7 @@ from harmonic_protocol.schema import WireModel
 
 _CHANNEL = "socket"
 _COMPONENTS = "#/components/"
-#: Packets of Socket.IO that are no events, by their names in its protocol.
+#: Packets of Socket.IO that are not events, by their names in its protocol.
 _CONNECT = "CONNECT"
 _CONNECT_ERROR = "CONNECT_ERROR"
 _ACKS: Mapping[type[WireModel], str] = {

@@ -1,4 +1,4 @@
-"""The JSON Schema of every payload and every type within, by name: what all documents stand on."""
+"""The JSON Schema of every payload and every type within, by name: the base of all documents."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ from harmonic_protocol.messages.connection import TimeSynced
 from harmonic_protocol.messages.music import Duration, Seed
 from harmonic_protocol.messages.universes import Operation
 
-#: Types without a class, which pydantic repeats wherever they are used.
+#: Types without a class, whose schemas pydantic repeats at each use.
 NAMED_VALUES: Mapping[str, Any] = {
     "Mode": values.Mode,
     "Visibility": values.Visibility,
@@ -75,12 +75,12 @@ def definitions() -> dict[str, Schema]:
 
 
 def operation_schema(operation: type[Operation]) -> Schema:
-    """The schema of all fields of an operation, wherever in a request they stand."""
+    """The schema of all fields of an operation, in path, query and body."""
     return tidied(operation.__name__, operation.model_json_schema(by_alias=True), _named())
 
 
 def reached(part: Any) -> dict[str, Schema]:
-    """The definitions that a part of a document refers to, directly or not."""
+    """The definitions that a part of a document refers to, directly or indirectly."""
     known = definitions()
     found: set[str] = set()
     found_now = _names(part)
@@ -91,7 +91,7 @@ def reached(part: Any) -> dict[str, Schema]:
 
 
 def refer(value: Any, prefix: str) -> Any:
-    """A copy of a part of a document, its references to definitions beginning with ``prefix``."""
+    """A copy of a part of a document whose references to definitions begin with ``prefix``."""
     match value:
         case {"$ref": str(target), **rest} if target.startswith(REF_PREFIX):
             return {"$ref": prefix + target.removeprefix(REF_PREFIX), **refer(rest, prefix)}

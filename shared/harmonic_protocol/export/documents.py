@@ -1,4 +1,4 @@
-"""All documents by the names of their files."""
+"""All documents, by the names of their files."""
 
 import json
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ def documents() -> Mapping[str, str]:
 
 
 def stale(folder: Path) -> list[str]:
-    """The names of the documents that are missing in ``folder``, or say something else there."""
+    """The names of the documents that are missing in ``folder``, or differ there."""
     return [name for name, text in documents().items() if _read(folder / name) != text]
 
 
 def write(folder: Path) -> None:
-    """Write all of them."""
+    """Write all documents into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in documents().items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What goes around the declared payloads: acks, connection errors, HTTP errors, health."""
+"""The envelopes of the declared payloads: acks, connection errors, HTTP errors, health."""
 
 from typing import Literal
 
@@ -45,20 +45,20 @@ class Accepted(WireModel):
 
 
 class SignalAccepted(WireModel):
-    """The ack of what the log does not keep, and so does not number."""
+    """The ack of a signal, which the log does not store and so does not number."""
 
     ok: Literal[True]
 
 
 class Rejected(WireModel):
-    """The ack of a command that was refused; the event of the refusal is sent all the same."""
+    """The ack of a command that was refused; the event of the refusal is sent as well."""
 
     ok: Literal[False]
     error: Refused
 
 
 def accepted(command: type[Command]) -> type[WireModel]:
-    """The ack of such a command when it was carried out."""
+    """The class of the ack for a command that was carried out."""
     if command is TimeSync:
         return TimeSynced
     return Accepted if command.handler is Handler.STATE else SignalAccepted

@@ -1,4 +1,4 @@
-"""A page on errors: what each code and reason means, and what a client does about it."""
+"""A page on errors: what each code and reason means, and what a client should do."""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""A short example of any type: built from its schema and a few values that look real."""
+"""A short example of any type: built from its schema and a few realistic values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -152,7 +152,7 @@ _VALUES: Mapping[str, Any] = {
 
 
 def example(name: str, known: Mapping[str, Schema]) -> Any:
-    """An example of the type ``name`` with the fields that it must have, or its first one."""
+    """An example of the type ``name``: the fields that are required, or else its first one."""
     if name in _VALUES:
         return _VALUES[name]
     schema = known[name]

@@ -1,4 +1,4 @@
-"""One JSON Schema document of all payloads, and which message has which."""
+"""One JSON Schema document of all payloads, and the payload of each message."""
 
 from typing import Any
 

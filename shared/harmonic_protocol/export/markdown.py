@@ -1,4 +1,4 @@
-"""A page for people: how to connect, what to say, what one hears, and what may go wrong."""
+"""A page for people: how to connect, what to send, what is received, and what may fail."""
 
 import json
 from collections.abc import Iterator

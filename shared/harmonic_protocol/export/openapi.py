@@ -1,4 +1,4 @@
-"""The OpenAPI document of the HTTP API, which the gateway serves, too."""
+"""The OpenAPI document of the HTTP API, which the gateway serves."""
 
 import json
 from http import HTTPStatus
@@ -18,9 +18,9 @@ _COMPONENTS = "#/components/"
 _OTHER_FAILURE = "OtherFailure"
 #: The schemas of what callers send.
 _BODIES = frozenset(operation.__name__ for operation in OPERATIONS.values() if has_body(operation))
-#: Statuses with which an answer says when to try again.
+#: Statuses whose answers say when to try again.
 _WORTH_RETRYING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-#: What `EventSource` sends by itself.
+#: The header that `EventSource` sends by itself.
 _LAST_EVENT: Schema = {
     "name": LAST_EVENT_ID,
     "in": "header",
@@ -67,10 +67,11 @@ def document() -> dict[str, Any]:
 
 
 def _for_generators(name: str, schema: Schema) -> Schema:
-    """A schema as generators of clients need it to be.
+    """A schema in the form that generators of clients need.
 
-    Names of choices are made of their values, where ``C`` and ``C#`` would be one. A field that has
-    a default is taken for one that is always there, which is not so of what a caller sends.
+    Generators make the names of choices from their values, so ``C`` and ``C#`` would collide. They
+    also take a field with a default for one that is always present, which is not true of what
+    callers send.
     """
     choices = schema.get("enum", ())
     if any(not str(choice).isidentifier() for choice in choices):
@@ -83,7 +84,7 @@ def _for_generators(name: str, schema: Schema) -> Schema:
 
 
 def _sent(field: Schema) -> Schema:
-    """A field of a body; what it is where it is not sent is told to people."""
+    """A field of a body; its default is described in words."""
     if "default" not in field:
         return field
     default = json.dumps(field["default"])
@@ -145,7 +146,7 @@ def _success(operation: type[Operation]) -> dict[str, Any]:
     if operation.answer is not None:
         return _json(description, reference(operation.answer.__name__))
     if operation.spec.media_type == EVENT_STREAM_TYPE:
-        # OpenAPI 3.1 has no words for what such an answer is made of.
+        # OpenAPI 3.1 cannot describe the parts of such an answer.
         events = {name: reference(event.__name__) for name, event in STREAM_EVENTS.items()}
         text = {"schema": {"type": "string"}, "x-events": events}
         return {"description": prose.STREAMED, "content": {EVENT_STREAM_TYPE: text}}

@@ -1,4 +1,4 @@
-"""How the declared operations lie in HTTP: what is in the path, what in a body, what may fail."""
+"""How the declared operations map to HTTP: the path, the body, and the possible failures."""
 
 import re
 from http import HTTPStatus
@@ -11,7 +11,7 @@ from harmonic_protocol.messages.universes import (
 )
 
 _WITHOUT_BODY = {"GET", "DELETE"}
-#: An id may be taken, and a user may own no more universes.
+#: An id may be taken, or a user may own no more universes.
 _MAY_CONFLICT: tuple[type[Operation], ...] = (CreateUniverse, UpdateUniverse)
 
 
@@ -21,7 +21,7 @@ def path_fields(operation: type[Operation]) -> tuple[str, ...]:
 
 
 def has_body(operation: type[Operation]) -> bool:
-    """Whether the operation has fields that come in a JSON body."""
+    """Whether the operation has fields in a JSON body."""
     return operation.spec.method not in _WITHOUT_BODY and has_more_than_path(operation)
 
 

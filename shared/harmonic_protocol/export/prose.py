@@ -1,4 +1,4 @@
-"""The sentences of the documents on what the declarations say in a word."""
+"""The sentences of the documents for what the declarations say in one word."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -43,8 +43,8 @@ DELIVERIES: Mapping[Delivery, str] = {
         " `room_joined` replaces what was missed."
     ),
     Delivery.TIMED: (
-        "It has its moment: it is not numbered, and sent again to who enters or returns before its"
-        " moment is over. It is dropped after that only."
+        "It is for a certain time: it is not numbered, and is sent again to clients that enter or"
+        " return before that time is over. It is dropped only after that."
     ),
     Delivery.LIVE: (
         "It is a live signal: not stored, not numbered, never sent again, and the first to be"
@@ -69,10 +69,10 @@ CODES: Mapping[Code, str] = {
         "The request is not what this document says; `details.fields` names each field at fault"
         " with its reason and range, or `details.reason` says what is wrong with the whole."
     ),
-    Code.ROOM_FULL: "As many users as the universe takes are in its room.",
+    Code.ROOM_FULL: "The room has as many users as the universe allows.",
     Code.RATE_LIMITED: (
-        "An allowance is used up, or too many requests are under way. A client that waits"
-        " `details.retryAfterMs` milliseconds, where they are given, succeeds."
+        "An allowance is used up, or too many requests are under way. If `details.retryAfterMs` is"
+        " given, a request after that many milliseconds succeeds."
     ),
     Code.INTERNAL_ERROR: (
         "The server failed, or cannot do this at the moment. With `details.retryAfterMs`, another"
@@ -90,7 +90,7 @@ STATUSES: Mapping[HTTPStatus, str] = {
         " many universes as a user may (`details.reason` is `QUOTA`, `details.limit` how many)."
     ),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "`INVALID_PARAMETERS`: the body is too large.",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "`INVALID_PARAMETERS`: the body is not said to be JSON.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "`INVALID_PARAMETERS`: the content type is not JSON.",
     HTTPStatus.TOO_MANY_REQUESTS: "`RATE_LIMITED`: try again after `Retry-After` seconds.",
     HTTPStatus.SERVICE_UNAVAILABLE: "`INTERNAL_ERROR`: try again after `Retry-After` seconds.",
 }
@@ -152,8 +152,8 @@ GRANTS = {
     Grant.SERVICE: "services",
 }
 HIDDEN = (
-    "A universe that the caller may not see is answered by 404, as one that there is not; an"
-    " operation that the caller may not do in a universe that it sees, by 403."
+    "A request for a universe that the caller may not see is answered by 404, as if it did not"
+    " exist; an operation that is not allowed in a visible universe, by 403."
 )
 _STREAMED = ", ".join(
     f"`{name}`"
@@ -167,29 +167,29 @@ STREAMED = (
 )
 STREAMS = (
     (
-        "`GET …/stream` is answered by server-sent events, for dashboards, bots and `curl -N`. Who"
-        " follows is no participant: it takes no seat, stands in no list, and sends nothing. It"
+        "`GET …/stream` is answered by server-sent events, for dashboards, bots and `curl -N`. A"
+        " follower is no participant: it takes no seat, is in no list, and sends nothing. It"
         " counts as a connection of its user."
     ),
     (
         "The first event is `universe_state`. Then comes each stored event as the room is sent it"
-        f" ({_STREAMED}), in the order of `seq` and without a hole. Live signals are not sent."
+        f" ({_STREAMED}), in the order of `seq` and without gaps. Live signals are not sent."
     ),
     (
-        "Each event has an `id`. A client that was cut off asks again, at any gateway, with the"
+        "Each event has an `id`. A client whose stream broke asks again, at any gateway, with the"
         f" last one in the header `{LAST_EVENT_ID}`, which `EventSource` sends by itself, or as the"
         " query's `lastEventId`: the next event is the one after it. Each event comes once, and"
-        " none is marked `replayed`. Where the log does not go on from there, or more than"
-        f" {MAX_MISSED_EVENTS:,} events were missed, the first event is `universe_reset`. Who may"
-        " see a universe now may read what happened while it might not."
+        " none is marked `replayed`. If the log does not continue from there, or more than"
+        f" {MAX_MISSED_EVENTS:,} events were missed, the first event is `universe_reset`. A user"
+        " who may see a universe now may also read its earlier events."
     ),
     (
         "A stream ends within a second of its token's end, of its user's right to see the"
         " universe, or when its user, being a participant, is removed from the room:"
         " `stream_ended` says why. After a removal, with the reason `KICKED`, another stream may"
         " be opened. A gateway that stops ends its streams with a `retry:`"
-        " of milliseconds; a client that does not read is cut off. Both come back with their last"
-        f" `id`. Where nothing happens, a comment comes every {KEEP_ALIVE_S} seconds."
+        " of milliseconds; a client that does not read is disconnected. Clients reconnect with"
+        f" their last `id`. A stream without events gets a comment every {KEEP_ALIVE_S} seconds."
     ),
 )
 STREAM_OF_BYTES = """\
@@ -204,9 +204,10 @@ data: {"universeId":"universe-123","seq":42,…}"""
 STREAMS_IN_BROWSERS = (
     "`EventSource` of browsers cannot send a token, and a token does not belong into an address,"
     " where proxies log it. Read the stream by `fetch`; or ask `GET …/stream/link` for an address"
-    " that begins streams of this one universe for five minutes. A stream that a link began ends as"
-    " one of the token that asked for the link. While the link works, `EventSource` comes back by"
-    " itself. After that, it closes: ask for another one, and say the last `id` as `lastEventId`."
+    " that opens streams of this one universe for five minutes. Such a stream ends when a stream"
+    " with the token that asked for the link would end. While the link works, `EventSource`"
+    " reconnects by itself. After that, it closes: ask for another link, and pass the last `id` as"
+    " `lastEventId`."
 )
 STREAM_BY_LINK = """\
 async function follow(lastId) {
@@ -254,7 +255,7 @@ CONNECT_ERROR = (
 
 
 def counted(rate: RateClass) -> str:
-    """What a rate class counts, of whom and in which time."""
+    """What a rate class counts, for whom and in which window."""
     counts = rate.counts[:1].upper() + rate.counts[1:]
     match rate.scope:
         case Scope.USER:
@@ -266,7 +267,7 @@ def counted(rate: RateClass) -> str:
 
 
 def granted(rate: RateClass) -> str:
-    """How many."""
+    """The number of requests that a rate class allows."""
     match rate.scope:
         case Scope.USER | Scope.SERVICE:
             return str(rate.allowance)
@@ -275,7 +276,7 @@ def granted(rate: RateClass) -> str:
 
 
 def of_command(command: type[Command]) -> list[str]:
-    """What a command means, and what its declaration says about its limits and answers."""
+    """The meaning of a command, its limits and its answers."""
     spec = command.spec
     answers = " and ".join(f"`{name}`" for name in spec.answers)
     followed = f"Followed by {answers}, or by" if answers else "Followed by"
@@ -288,7 +289,7 @@ def of_command(command: type[Command]) -> list[str]:
 
 
 def of_event(event: type[Event]) -> list[str]:
-    """What an event means, who is sent it, and what becomes of it."""
+    """The meaning of an event, its audience, and its delivery."""
     spec = event.spec
     fate = f"Sent to {AUDIENCES[spec.audience]}. {DELIVERIES[spec.delivery]}"
     return [sentence(event.__doc__ or ""), fate]

@@ -1,4 +1,4 @@
-"""The chapter on coming back: what each kind of client sees after each kind of loss."""
+"""The chapter on reconnecting: what each kind of client sees after each kind of loss."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from harmonic_protocol.export.tables import table
 
 
 class Sight(Enum):
-    """What a client sees when it is there again, in a word and in a sentence."""
+    """What a client sees when it has reconnected, in a word and in a sentence."""
 
     RECOVERED = (
         "recovered",
@@ -50,7 +50,7 @@ class Sight(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A way in which a client's connection ends, or nearly does."""
+    """A way in which a client's connection ends, or nearly ends."""
 
     name: str
     meaning: str
@@ -59,7 +59,7 @@ class Loss:
 LOSSES = (
     Loss("reload", "A page is reloaded; a program or an app ends in order and is started again."),
     Loss("tab closed", "The same, and the user opens another page within the window."),
-    Loss("tab killed", "Its process ends without a word, and another one is started."),
+    Loss("tab killed", "Its process ends without a goodbye, and another one is started."),
     Loss(
         "back-forward cache",
         "A page is left, and restored with its memory; programs have no pages, and are asked for"
@@ -101,41 +101,42 @@ SIGHTS: Mapping[str, tuple[Cell, ...]] = {
 
 _RULES = (
     (
-        "A client whose transport ended comes back to exactly where it was, at any gateway,"
-        " within the server's window (two minutes, unless it is configured otherwise). It hears"
+        "A client that reconnects after its transport ended resumes its session, at any gateway,"
+        " within the server's window (two minutes, unless it is configured otherwise). It is sent"
         " `connect_success`, for each of its rooms `room_joined`, the current values, the events"
         " that it missed, in order and with `replayed: true`, and `state_recovered`. Presence is"
-        " not sent again: the list in `room_joined` is of that moment."
+        " not sent again: the list in `room_joined` is current."
     ),
     (
         "The client is known by its `pid`, which the official JavaScript client keeps from 4.6 on"
-        " and sends by itself, with the offset of the last event. Others say neither. To them, the"
-        " rooms of the same user's most recent *broken* session are given, if `User-Agent` and"
-        " `Origin` are the same, and they are sent again what came after the last heartbeat that"
-        " the earlier connection answered: some of it they may have."
+        " and sends by itself, with the offset of the last event. Other clients send neither. They"
+        " are given the rooms of the same user's most recent *broken* session, if `User-Agent` and"
+        " `Origin` are the same. They are sent the events after the last heartbeat that the earlier"
+        " connection answered, some of which they may have already."
     ),
     (
         "A session is broken if its transport ended without a goodbye. Goodbyes are a DISCONNECT"
         " packet of Socket.IO, a CLOSE packet of Engine.IO, a WebSocket that its client closes"
         " with 1001, and one that it closes with 1000 or without a code while it answers the"
-        " server's pings. After a goodbye only the `pid` brings a client back: a new page is a new"
-        " session. A page that polls cannot say goodbye when it is left, nor can a process that is"
-        " killed: another page of the same browser is given its rooms."
+        " server's pings. After a goodbye, a session is resumed only by its `pid`: a new page is a"
+        " new session. A page that polls cannot say goodbye when it is left, nor can a process that"
+        " is killed: another page of the same browser is given its rooms."
     ),
     (
-        "An earlier connection that looks alive is asked for. The client is told `pending`, and"
-        " is given the rooms of one that does not answer, unless it joins or leaves a room before."
+        "An earlier connection that seems alive is pinged, and the client is told `pending`. If"
+        " there is no answer, the client is given the rooms of that connection, unless it joins or"
+        " leaves a room before."
     ),
     (
         "Leaving a room, or being removed from it, ends the session in that room, also for a"
-        " client that is away. A user who is let in again is told the room as it is, and nothing"
-        " of the time before. `recovery: 0` in `auth` or in the query declines all of this."
+        " client that is away. A user who is admitted again is sent the room's current state, and"
+        " no earlier events. `recovery: 0` in `auth` or in the query declines all of this."
     ),
 )
 
 
 def chapter() -> Iterator[str]:
-    """The chapter's blocks, without the types of ``recovery``, which stand among the types."""
+    """The chapter's blocks, without the types of ``recovery``, which are listed among the types."""
     yield "## Coming back"
     yield from _RULES
     yield table(

@@ -8,7 +8,7 @@ from harmonic_protocol.export.tidying import REF_PREFIX, Schema, bounds
 
 Known = Mapping[str, Schema]
 Field = tuple[str, Schema, bool]
-"""A field's name, its schema, and whether it must be there."""
+"""A field's name, its schema, and whether it is required."""
 
 
 def own_fields(schema: Schema) -> Iterator[Field]:
@@ -19,7 +19,7 @@ def own_fields(schema: Schema) -> Iterator[Field]:
 
 
 def all_fields(schema: Schema, known: Known, prefix: str = "") -> Iterator[Field]:
-    """The fields of an object and of the objects within, by their paths."""
+    """The fields of an object and of the objects within it, by their paths."""
     for name, part, required in own_fields(schema):
         inner = _target(part, known)
         if "properties" not in inner:
@@ -31,7 +31,7 @@ def all_fields(schema: Schema, known: Known, prefix: str = "") -> Iterator[Field
 
 
 def field_table(fields: Iterable[Field], known: Known) -> str:
-    """A row per field: its type and range, and what it means."""
+    """One row per field: its type and range, and its meaning."""
     return table(
         ("Field", "Type", "Meaning"),
         (

@@ -1,8 +1,8 @@
-"""From the schemas that pydantic derives to schemas that a person reads.
+"""Turns the schemas that pydantic derives into schemas for people.
 
-What a client says is closed (``additionalProperties: false``) and may leave out what has a
-default. What the server says is open to new fields, and holds all that is declared, but for the
-fields that are absent for want of a value.
+What a client sends is closed (``additionalProperties: false``), and fields with a default may be
+left out. What the server sends is open to new fields, and has all declared fields except those
+that are absent when they have no value.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ Schema = dict[str, Any]
 
 REF_PREFIX = "#/$defs/"
 TYPED_ARRAY = "TypedArray"
-#: Schemas that stand for one of another name, by the format that marks them.
+#: Schemas that stand for one with another name, by the format that marks them.
 _BY_FORMAT = {"binary": TYPED_ARRAY, "details": "Details"}
 
 _RENAMED = {"Code": "ErrorCode", "Reason": "ErrorReason"}
@@ -40,7 +40,7 @@ def tidied(name: str, schema: Schema, named: Mapping[str, Schema]) -> Schema:
 
 
 def bounds(schema: Schema) -> str:  # noqa: PLR0911 -- a table of cases
-    """The range or the length that a value must have, in words; empty where it has none."""
+    """The range or the length that a value must have, in words; empty if it has none."""
     match schema:
         case {"minimum": least, "maximum": most}:
             return f"{least} to {most}"
@@ -59,7 +59,7 @@ def bounds(schema: Schema) -> str:  # noqa: PLR0911 -- a table of cases
 
 
 def described(schema: Schema, text: str | None) -> Schema:
-    """The schema with a description, unless it has one, or there is none to give."""
+    """The schema with a description, unless it has one already, or ``text`` is ``None``."""
     if text is None or "description" in schema:
         return schema
     return {"description": text, **schema}
@@ -118,7 +118,7 @@ def _object(name: str, schema: Schema) -> Schema:
 
 
 def _present(field: Schema) -> Schema:
-    """A field that is absent rather than null, as it is when it is there."""
+    """The schema of a field's value, for a field that is absent rather than null."""
     options = [option for option in field.get("anyOf", ()) if option != _NULL]
     rest = _without(field, "default")
     if not options:

@@ -1,4 +1,4 @@
-"""The types of all payloads, and of the events both ways, for socket.io-client."""
+"""The types of all payloads, and of the events in both directions, for socket.io-client."""
 
 import json
 import textwrap
@@ -148,7 +148,7 @@ def _type(name: str, schema: Schema) -> str:
 
 
 def _choice(schema: Schema) -> str:
-    """Literals, a line each, after what they mean."""
+    """The literals of a choice, one per line, each after its meaning."""
     return "\n".join(
         f"{_comment(option['description'], '  ')}  | {json.dumps(option['const'])}"
         for option in schema["oneOf"]

@@ -1,1 +1,1 @@
-"""Every message, one declaration each: a module an area."""
+"""Every message, one declaration each; one module per area."""

@@ -21,8 +21,8 @@ MAX_SAMPLES = 2048
 MAX_AUDIO_MESSAGE_BYTES = 128 * KIB
 MAX_ATTACHMENT_BYTES = 8 * KIB
 
-#: The first wrong number ends the reading: naming each of thousands would cost as much as reading
-#: a hundred good lists.
+#: The first invalid number ends validation: naming thousands would cost as much as validating a
+#: hundred good lists.
 Samples = Annotated[list[float], Field(max_length=MAX_SAMPLES, fail_fast=True)]
 Spectrum = Annotated[list[float | None], Field(max_length=MAX_SAMPLES, fail_fast=True)]
 TypedArray = Annotated[
@@ -31,7 +31,7 @@ TypedArray = Annotated[
 ]
 
 
-#: A time as ISO 8601 writes it, with or without seconds, their fraction and an offset.
+#: A time in ISO 8601, with or without seconds, their fraction and an offset.
 ClientTimestamp = Annotated[
     str,
     StringConstraints(

@@ -1,12 +1,12 @@
 """The audit log: who did what to whom, and when.
 
-An entry is stored under ``hu.audit.universe.<universe>.<who>.<whom>``, or, where it is about no
-universe, under ``hu.audit.instance.<action>.<who>.<whom>``. The last two words are digests of the
-users concerned, as everywhere in subjects (``audience_of``), or ``service``, ``operator`` and
-``nobody``. So all entries that name a user are found by ``hu.audit.*.*.<digest>.*`` and
-``hu.audit.*.*.*.<digest>``, to be removed, or stored anew without the name under ``nobody``: an
-entry names users in ``userId`` and ``target`` alone. One that is stored anew keeps its ``id``, and
-the log of its universe may hold the same in an ``action_noted`` event.
+An entry about a universe is stored under ``hu.audit.universe.<universe>.<who>.<whom>``, any other
+under ``hu.audit.instance.<action>.<who>.<whom>``. The last two tokens are digests of the users
+concerned, as everywhere in subjects (``audience_of``), or ``service``, ``operator`` and ``nobody``.
+So all entries that name a user are found by ``hu.audit.*.*.<digest>.*`` and
+``hu.audit.*.*.*.<digest>``. To erase a user, they are removed, or stored anew without the name
+under ``nobody``: an entry names users only in ``userId`` and ``target``. An entry that is stored
+anew keeps its ``id``. The log of its universe may have the same in an ``action_noted`` event.
 """
 
 from typing import Annotated, Any, ClassVar
@@ -20,7 +20,7 @@ from harmonic_protocol.values import ServiceName, Timestamp, UniverseId, UserId
 
 
 class AuditEntry(WireModel):
-    """Something that was done to a universe or to the instance."""
+    """An action on a universe or on the instance."""
 
     id: Annotated[str, Field(description="the entry's own id")]
     at: Timestamp

@@ -18,7 +18,7 @@ from harmonic_protocol.refusals import Code, Details
 from harmonic_protocol.schema import WireModel
 from harmonic_protocol.values import Timestamp, UserId
 
-#: Raised whenever a client could notice the difference.
+#: Raised with every change that a client could notice.
 PROTOCOL_VERSION = 1
 #: Longer tokens are refused unread; request lines end at 8,190 bytes anyway.
 MAX_TOKEN_CHARACTERS = 8192
@@ -69,7 +69,7 @@ class ConnectSuccess(Event):
 
 
 class RefreshToken(GatewayCommand):
-    """Go on with a newer token of the same user."""
+    """Replace the connection's token by a newer one of the same user."""
 
     spec: ClassVar = CommandSpec("refresh_token", rate=None, answers=("token_refreshed",))
 
@@ -85,7 +85,7 @@ class TokenExpiring(Event):
 
 
 class TokenRefreshed(Event):
-    """The newer token is taken."""
+    """The newer token is in use."""
 
     spec: ClassVar = EventSpec("token_refreshed", Delivery.DIRECT, Audience.CALLER)
 

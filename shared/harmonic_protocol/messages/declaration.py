@@ -1,6 +1,6 @@
-"""What a declaration says.
+"""The parts of a declaration.
 
-Everything else about a message follows from it: validation, dispatch, subject, rate class,
+Everything else about a message is derived from it: validation, dispatch, subject, rate class,
 metric label, documents and client types.
 """
 
@@ -17,20 +17,20 @@ from harmonic_protocol.values import Mode, OperationId, Traceparent, UniverseId
 D = TypeVar("D")
 
 KIB = 1024
-#: Where the HTTP API begins.
+#: The path prefix of the HTTP API.
 API_PREFIX = "/api/v1"
 JSON_TYPE = "application/json"
-#: The most that one message of a client may take, in bytes of its text and attachments.
+#: Bytes of one message of a client at most, with its text and attachments.
 MAX_MESSAGE_BYTES = 64 * KIB
-#: Above this a message is counted as large, since clients are asked to stay below.
+#: Bytes above which a message is counted as large, since clients are asked to stay below.
 LARGE_MESSAGE_BYTES = 16 * KIB
-#: Where events are counted, one counts once, and once more for each so many bytes.
+#: Where events are counted, an event counts once, and once more for each of these bytes.
 COUNTED_BYTES = 32 * KIB
-#: How deep a client's message may nest objects and lists.
+#: Levels of objects and lists in a client's message at most.
 MAX_MESSAGE_DEPTH = 16
 
 
-#: What a connection may send of live signals in a second, in bytes, on average, ...
+#: Bytes of live signals that a connection may send per second, on average, ...
 SIGNAL_BYTES_PER_S = 3 * 1024 * KIB
 #: ... and at once.
 SIGNAL_BURST_BYTES = 9 * 1024 * KIB
@@ -51,7 +51,7 @@ class Scope(StrEnum):
 
 
 class RateClass(StrEnum):
-    """How often a command may be given: so many in a window, and so many at once.
+    """How often a command may be sent: an allowance per window, and a burst.
 
     The value names the class; ``counts`` says what is counted, for people.
     """
@@ -86,14 +86,14 @@ class RateClass(StrEnum):
     SERVICE_PIECES = "service_pieces", "pieces asked for", Scope.SERVICE, 60, 60, 60
 
 
-#: Those that are counted over all connections and gateways.
+#: The classes that are counted over all connections and gateways.
 GLOBAL_RATES = tuple(rate for rate in RateClass if rate.scope is Scope.USER)
-#: Those that are counted of services.
+#: The classes that are counted for services.
 SERVICE_RATES = tuple(rate for rate in RateClass if rate.scope is Scope.SERVICE)
 
 
 class Handler(StrEnum):
-    """Who carries a command out."""
+    """What carries a command out."""
 
     STATE = "state"
     """the owner of the universe decides it"""
@@ -104,7 +104,7 @@ class Handler(StrEnum):
 
 
 class Delivery(StrEnum):
-    """How an event travels, and what becomes of it."""
+    """How an event is delivered, and whether it is stored and replayed."""
 
     REPLAYED = "replayed"
     """stored in the universe's log, numbered, and sent again to those who missed it"""
@@ -119,7 +119,7 @@ class Delivery(StrEnum):
 
 
 class Audience(StrEnum):
-    """Who sees an event."""
+    """Who is sent an event."""
 
     ROOM = "room"
     OTHERS = "others"
@@ -147,7 +147,7 @@ class Switch(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
-    """How a command is named, limited and refused; its base class says who carries it out."""
+    """How a command is named, limited and refused; its base class says what carries it out."""
 
     name: str
     rate: RateClass | None
@@ -162,7 +162,7 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True)
 class EventSpec:
-    """How an event is named, to whom it goes and whether it is kept."""
+    """How an event is named, who is sent it, and whether it is stored."""
 
     name: str
     delivery: Delivery
@@ -184,11 +184,12 @@ class Grant(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OperationSpec:
-    """How an operation is named and where it is found, relative to the HTTP API's prefix.
+    """How an operation is named, and its path relative to the HTTP API's prefix.
 
-    ``{…}`` in ``path`` are fields of the request, by their wire names; the others come in the
-    query of a GET and in the body of anything else. ``media_type`` is the answer's. Operations for
-    ``services`` are theirs in every universe, whatever ``grant`` says of users.
+    ``{…}`` in ``path`` are fields of the request, by their wire names. The other fields are in the
+    query of a GET, and in the body of any other method. ``media_type`` is the answer's. If
+    ``services`` is set, services may use the operation in every universe, whatever ``grant`` says
+    of users.
     """
 
     name: str
@@ -201,7 +202,7 @@ class OperationSpec:
 
 
 def by_name(declared: Iterable[tuple[str, D]]) -> dict[str, D]:
-    """Declarations by name; raise ``ValueError`` for a second one of a name."""
+    """Declarations by name; raise ``ValueError`` if two have the same name."""
     found: dict[str, D] = {}
     for name, one in declared:
         if name in found:
@@ -211,7 +212,7 @@ def by_name(declared: Iterable[tuple[str, D]]) -> dict[str, D]:
 
 
 class Request(ClientModel):
-    """Anything that a caller asks of the owner of a universe; ``name`` is its subject token."""
+    """A request to the owner of a universe; ``name`` is its token in subjects."""
 
     @classmethod
     def operation(cls) -> str:
@@ -220,12 +221,12 @@ class Request(ClientModel):
 
     @property
     def repeatable(self) -> bool:
-        """Whether carrying it out twice is as good as once."""
+        """Whether carrying it out twice has the same result as once."""
         return False
 
 
 class Command(Request):
-    """Something that a client asks for. Each may carry an ``opId``."""
+    """A command of a client. Each may have an ``opId``."""
 
     spec: ClassVar[CommandSpec]
     handler: ClassVar[Handler]
@@ -240,47 +241,47 @@ class Command(Request):
 
     @property
     def repeatable(self) -> bool:
-        """As declared; or since its ``opId`` is remembered."""
+        """As declared; also if it has an ``opId``, which is remembered."""
         return self.spec.repeatable or self.op_id is not None
 
 
-#: The fields of every command that say nothing of what is asked for.
+#: The fields of every command that are no part of what is asked for.
 ABOUT_COMMAND = frozenset(Command.model_fields)
 
 
 class GatewayCommand(Command):
-    """Something that the gateway answers by itself."""
+    """A command that the gateway answers by itself."""
 
     handler: ClassVar = Handler.GATEWAY
 
 
 class RoomCommand(Command):
-    """Something that a client asks for in a universe's room."""
+    """A command in a universe's room."""
 
     universe_id: UniverseId
 
 
 class OwnerCommand(RoomCommand):
-    """Something that the owner of the universe decides."""
+    """A command that the owner of the universe decides."""
 
     handler: ClassVar = Handler.STATE
 
 
 class Event(WireModel):
-    """Something that happened, as clients are told of it."""
+    """Something that happened, in the form that clients are sent."""
 
     spec: ClassVar[EventSpec]
 
 
 class LiveSignal(RoomCommand):
-    """Something that the gateway passes on to the room as ``event``, stored nowhere.
+    """A signal that the gateway relays to the room as ``event``, stored nowhere.
 
     The event has the signal's own fields, and ``user_id`` and ``timestamp``.
     """
 
     handler: ClassVar = Handler.RELAY
     event: ClassVar[type[Event]]
-    #: The mode in the room that it needs.
+    #: The mode in the room that it requires.
     mode: ClassVar[Mode] = "edit"
 
     @classmethod
@@ -291,13 +292,13 @@ class LiveSignal(RoomCommand):
         return cls.spec.rate
 
     def relayed(self, *, user_id: str, timestamp: str) -> Event:
-        """What the room is told."""
+        """The event that the room is sent."""
         said = {name: getattr(self, name) for name in self.model_fields_set - ABOUT_COMMAND}
         return self.event.model_construct(**said, user_id=user_id, timestamp=timestamp)
 
 
 class Changes(ClientModel):
-    """The delta of a parameter set: those of its fields that are to change, at least one."""
+    """Changes of a parameter set: some of its fields, at least one."""
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
@@ -307,7 +308,7 @@ class Changes(ClientModel):
 
 
 def changes_of(parameters: type[WireModel], name: str) -> type[Changes]:
-    """The delta of a parameter set, with each field in its own range.
+    """The changes class of a parameter set, with each field in its own range.
 
     A field that is not sent stays absent (``model_fields_set``); ``null`` is refused.
     """

@@ -1,7 +1,7 @@
-"""The endless piece: a universe plays on, bar by bar, and what people change is heard.
+"""The endless piece: a universe plays bar by bar, and changes of parameters are heard.
 
-Each bar is composed from the parameters as they are when the universe's owner records it, shortly
-before it begins. All bars of a piece follow from its seed and those records.
+Each bar is composed from the parameters at the time when the universe's owner records it, shortly
+before it begins. All bars of a piece depend only on its seed and those records.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -33,7 +33,7 @@ from harmonic_protocol.values import (
     VoiceName,
 )
 
-#: What a bar's message takes at most, in bytes.
+#: Bytes of a bar's message at most.
 MAX_BAR_BYTES = 48 * 1024
 
 StreamId = Annotated[str, Field(description="which endless piece it is")]
@@ -114,13 +114,13 @@ class MusicStopped(Event):
 
 
 class MusicBar(Event):
-    """A bar of the endless piece, between one and three seconds before it begins.
+    """A bar of the endless piece, sent between one and three seconds before it begins.
 
-    Each bar begins where the one before ends. Where the server was away for longer than that, the
-    next one begins later, never earlier. The notes' ``startTime`` counts from the bar's beginning;
-    a note may ring beyond the bar's end. ``asOf`` is the `seq` of the last update whose values are
-    heard. Bars that have not ended are sent again to a client that enters or returns: one has each
-    bar once by its ``streamId`` and ``bar``.
+    Each bar begins when the one before ends. After an outage of the server, the next bar may begin
+    later, never earlier. The notes' ``startTime`` counts from the bar's beginning; a note may ring
+    beyond the bar's end. ``asOf`` is the `seq` of the last update whose values are heard. Bars that
+    have not ended are sent again to a client that enters or returns: tell repeated bars by their
+    ``streamId`` and ``bar``.
     """
 
     spec: ClassVar = EventSpec("music_bar", Delivery.TIMED)

@@ -1,8 +1,8 @@
-"""What modules outside the product declare: more parameter sets, and more live signals.
+"""Declarations of modules outside the product: more parameter sets, and more live signals.
 
-Such a module holds its declarations in ``EXTENSION``. A process loads the modules that its setting
-names before anything else of the contract; the catalogue takes them up as it is made. They are not
-parts of a sandbox: what they declare is the operator's own code.
+Such a module has its declarations in ``EXTENSION``. A process loads the modules that its setting
+names before the rest of the contract; the catalogue then includes their declarations. Modules are
+not sandboxed: they are the operator's own code.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field
 from harmonic_protocol.messages.declaration import KIB, Delivery, LiveSignal
 from harmonic_protocol.messages.sets import ParameterSet
 
-#: A socket takes no larger packet, with all that is around the payload.
+#: A socket accepts no larger packet, with everything around the payload.
 MAX_SIGNAL_BYTES = 128 * KIB
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -46,9 +46,10 @@ class Extensions:
         self._complete = False
 
     def load(self, names: str) -> str:
-        """Import modules, their names separated by commas, and take their declarations.
+        """Import modules, their names separated by commas, and add their declarations.
 
-        Raise ``ValueError`` where one cannot be imported or holds none, or where it is too late.
+        Raise ``ValueError`` if one cannot be imported or has none, or if the catalogue is built
+        already.
         """
         for name in filter(None, (name.strip() for name in names.split(","))):
             if name in self._loaded:
@@ -64,12 +65,12 @@ class Extensions:
         return names
 
     def parameter_sets(self) -> tuple[ParameterSet[Any], ...]:
-        """All parameter sets that were added; none can be from now on."""
+        """All added parameter sets; none can be added from now on."""
         self._complete = True
         return tuple(added for one in self._loaded.values() for added in one.parameter_sets)
 
     def signals(self) -> tuple[type[LiveSignal], ...]:
-        """All live signals that were added; none can be from now on."""
+        """All added live signals; none can be added from now on."""
         self._complete = True
         return tuple(added for one in self._loaded.values() for added in one.signals)
 
@@ -81,7 +82,7 @@ def _check(holds: bool, problem: str) -> None:  # noqa: FBT001 -- an assertion t
 
 EXTENSIONS = Extensions()
 
-#: The setting of a service that names them; to read it loads them.
+#: The setting of a service that names the modules; reading it loads them.
 ExtensionNames = Annotated[
     str,
     Field(

@@ -22,20 +22,20 @@ from harmonic_protocol.schema import ServiceModel, WireModel
 from harmonic_protocol.values import Participant, Timestamp, UniverseId
 
 EVENT_STREAM_TYPE = "text/event-stream"
-#: What the address of a stream ends with.
+#: The end of a stream's address.
 STREAM_PATH_END = "/stream"
-#: The header in which a client says the `id` of the last event that it has.
+#: The header in which a client sends the `id` of the last event that it has.
 LAST_EVENT_ID = "Last-Event-ID"
-#: A client that missed more events than these begins anew.
+#: Events that a client may have missed; beyond, it gets the state instead.
 MAX_MISSED_EVENTS = 20_000
-#: A stream on which nothing happens has a comment so often, so that nobody takes it for dead.
+#: Seconds between comments on a stream without events, so that it is not taken for dead.
 KEEP_ALIVE_S = 15
-#: An `id` has fewer characters.
+#: The length of an `id` is below this, in characters.
 MAX_EVENT_ID_CHARACTERS = 160
 
 
 class UniverseState(Event):
-    """The universe as of ``seq``: the first event of a stream. What follows counts from there."""
+    """The universe as of ``seq``: the first event of a stream. Later events continue from there."""
 
     spec: ClassVar = EventSpec("universe_state", Delivery.DIRECT, Audience.CALLER)
 
@@ -50,7 +50,7 @@ class UniverseState(Event):
 
 
 class StateReset(UniverseState):
-    """What follows the client's last event is not to be had: the universe as it is now."""
+    """The events after the client's last one are not available: the universe as it is now."""
 
     spec: ClassVar = EventSpec("universe_reset", Delivery.DIRECT, Audience.CALLER)
 
@@ -58,7 +58,7 @@ class StateReset(UniverseState):
 
 
 class StreamEnded(Event):
-    """The stream ends, and why: a new request is refused alike, unless the reason is `KICKED`."""
+    """The stream ends. A new request is refused for the same reason, unless that is `KICKED`."""
 
     spec: ClassVar = EventSpec("stream_ended", Delivery.DIRECT, Audience.CALLER)
 
@@ -85,8 +85,8 @@ class StreamAddress(WireModel):
 class LinkStream(UniverseOperation):
     """A link to a universe's stream for `EventSource`, which cannot send a token.
 
-    It begins streams for five minutes, in the name of the user whom it was given to. They end as
-    those of the token that asked for it.
+    For five minutes, it opens streams in the name of the user who asked for it. They end when
+    streams with that user's token would end.
     """
 
     spec: ClassVar = OperationSpec(
@@ -119,14 +119,14 @@ class FollowUniverse(UniverseOperation):
         Field(
             max_length=MAX_EVENT_ID_CHARACTERS,
             description="the `id` of the last event that the client has; the header"
-            " `Last-Event-ID` counts before it",
+            " `Last-Event-ID` takes precedence",
         ),
     ] = None
     link: Annotated[
-        str | None, Field(description="what `link_stream` told, instead of a token")
+        str | None, Field(description="the link from `link_stream`, instead of a token")
     ] = None
 
 
 def stream_address(universe_id: str, link: str) -> str:
-    """Where a stream is found by a link, without the gateway's own address."""
+    """The path of a stream with a link, without the gateway's own address."""
     return f"{API_PREFIX}/universes/{universe_id}{STREAM_PATH_END}?link={link}"

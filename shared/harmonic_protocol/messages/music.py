@@ -1,4 +1,4 @@
-"""Asking for music, and hearing the same notes."""
+"""Generating music: requests for a piece, and the piece that everyone hears."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -36,7 +36,7 @@ MAX_SEED = 2**53 - 1
 Duration = Annotated[float, Field(gt=0, le=MAX_DURATION_S, description="seconds")]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 ComposerVersion = Annotated[int, Field(ge=1)]
-#: It becomes part of a subject: nothing that the broker would read as several.
+#: It becomes a token of a subject, so it has no character with a meaning there.
 EarlierRequest = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$"),
@@ -70,8 +70,8 @@ class MusicGenerated(Event):
     Its notes are sorted by ``startTime``, and none ends after ``duration``.
 
     The same ``seed``, parameters, duration and ``style`` give the same notes from the same
-    ``composerVersion``. Drums stand apart from the notes: their keys are no pitches. A piece that
-    answers another names it in ``after``; one that a service asked for, in ``service`` which.
+    ``composerVersion``. Drums are separate from the notes: their keys are not pitches. A piece that
+    answers another names it in ``after``. ``service`` is the service that asked for the piece.
     """
 
     spec: ClassVar = EventSpec("music_generated", Delivery.REPLAYED)

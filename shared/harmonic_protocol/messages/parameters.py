@@ -1,7 +1,7 @@
-"""The table of a universe's parameter sets, and the messages that hold all of them.
+"""The table of a universe's parameter sets, and the messages that contain all of them.
 
 A set is declared here by one line. Its command, its event, its part of ``update_parameters``, of
-snapshots and of what clients are sent, and its place in the documents follow from it.
+snapshots and of what clients are sent, and its documentation are derived from that.
 """
 
 from collections.abc import Mapping
@@ -60,9 +60,9 @@ class Parameters(_Values):  # type: ignore[valid-type,misc]
 
 
 class StoredParameters(Parameters):
-    """The parameter sets as they are stored: those that are not known here are kept as they are.
+    """The parameter sets as they are stored: unknown ones are kept unchanged.
 
-    So a service without an extension loses nothing of it.
+    So a service without an extension loses none of its values.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -75,7 +75,7 @@ class CurrentValues(_Events):  # type: ignore[valid-type,misc]
     """
 
     def events(self) -> list[ParametersUpdated]:
-        """The values of each set that is there, in the table's order."""
+        """The values of each set that is present, in the table's order."""
         values = (getattr(self, name) for name in PARAMETER_SETS)
         return [value for value in values if value is not None]
 

@@ -1,7 +1,7 @@
-"""Presence: what participants show of themselves, such as a cursor, a held slider or a status.
+"""Presence: the states of participants, such as a cursor, a held slider or a status.
 
-The last state of each participant is shown to whoever enters, for as long as the participant is in
-the room. It is stored nowhere: gateways have it in memory.
+A client that enters is sent the last state of each participant in the room. States are stored
+nowhere: gateways have them in memory.
 """
 
 import json
@@ -22,17 +22,17 @@ from harmonic_protocol.messages.declaration import (
 from harmonic_protocol.schema import WireModel
 from harmonic_protocol.values import Mode, Timestamp, UniverseId, UserId
 
-#: What a state may take as JSON text in UTF-8, and how deep it may nest, itself included.
+#: Bytes of a state as JSON text in UTF-8, and its levels of nesting, itself included, at most.
 MAX_STATE_BYTES = 1 * KIB
 MAX_STATE_DEPTH = 4
-#: The message around it, in which each character of the state may be an escape.
+#: Bytes of the message around it, in which each character of the state may be an escape.
 MAX_MESSAGE_BYTES = 8 * KIB
-#: What one ``presence_states`` may take.
+#: Bytes of one ``presence_states`` at most.
 MAX_STATES_BYTES = 64 * KIB
 
 
 def _bounded(state: dict[str, Any]) -> dict[str, Any]:
-    """``state``, if it is JSON within the bounds; raise ``ValueError`` else."""
+    """``state``, if it is JSON within the bounds; raise ``ValueError`` otherwise."""
     level: list[Any] = [state]
     for _ in range(MAX_STATE_DEPTH):
         children = [
@@ -64,9 +64,9 @@ PresenceState = Annotated[
 
 
 class PresenceUpdated(Event):
-    """A participant shows something else of itself: the whole state, which replaces the last one.
+    """A participant's new state, which replaces the last one as a whole.
 
-    The user's other connections are told, too. ``participant_left`` ends it.
+    The user's other connections are sent it, too. ``participant_left`` ends it.
     """
 
     spec: ClassVar = EventSpec("presence_updated", Delivery.LIVE, Audience.OTHERS)
@@ -78,10 +78,10 @@ class PresenceUpdated(Event):
 
 
 class UpdatePresence(LiveSignal):
-    """Show the others something of oneself.
+    """Set the user's own state, which the others are sent.
 
-    The server keeps it while one is in the room. A client that returns, and finds no state of its
-    own in ``presence_states``, sends it again.
+    The server keeps it while the user is in the room. A client that returns, and finds no state of
+    its own in ``presence_states``, sends it again.
     """
 
     spec: ClassVar = CommandSpec(
@@ -97,16 +97,17 @@ class UpdatePresence(LiveSignal):
 
 
 class ParticipantState(WireModel):
-    """What one participant shows of itself."""
+    """The state of one participant."""
 
     user_id: UserId
     state: PresenceState
 
 
 class PresenceStates(Event):
-    """What participants show of themselves, after ``room_joined``.
+    """The states of participants, after ``room_joined``.
 
-    In as many events as it takes, some of which may come later. Those who show nothing are absent.
+    They come in one or more events, some of which may come later. Participants without a state are
+    absent.
     """
 
     spec: ClassVar = EventSpec("presence_states", Delivery.DIRECT, Audience.CALLER)

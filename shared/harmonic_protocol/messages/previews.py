@@ -1,7 +1,7 @@
-"""Previews: the values that someone is trying out, shown to the others, stored nowhere.
+"""Previews: values that a user tries out, shown to the others, stored nowhere.
 
-A preview is over when one of these comes: an update of its fields, another preview of the same
-user without them, the user's leaving, or a second without a further preview.
+A preview of a field ends with an update of the field, another preview of the same user without it,
+the user's leaving, or a second without a further preview.
 """
 
 from typing import Any, ClassVar
@@ -31,17 +31,17 @@ class _Previewed(Event):
 
 
 class ParametersPreviewed(create_model("_PreviewedSets", __base__=_Previewed, **_SETS)):  # type: ignore[misc]
-    """Someone else in the room tries values out: they are as they were until an update says so.
+    """Someone else in the room tries values out; only an update changes the stored ones.
 
-    It replaces the user's preview before. It is over with an update of its values, with a preview
-    of none, with ``participant_left``, and after a second without another one.
+    It replaces the user's earlier preview. It ends with an update of its values, with a preview of
+    none, with ``participant_left``, and after a second without another one.
     """
 
     spec: ClassVar = EventSpec("parameters_previewed", Delivery.LIVE, Audience.OTHERS)
 
 
 class PreviewParameters(create_model("_PreviewSets", __base__=LiveSignal, **_SETS)):  # type: ignore[misc]
-    """Show the others what one tries out, before an update; without any values, that it is over."""
+    """Show the others values before an update of them; without any values, end the preview."""
 
     spec: ClassVar = CommandSpec(
         "preview_parameters", RateClass.SIGNALS, answers=("parameters_previewed",)

@@ -15,7 +15,7 @@ _MAX_SEQ = 2**53 - 1
 
 
 class PresentParticipant(Participant):
-    """Someone in a room, with what it shows of itself, if it does."""
+    """A participant in a room, with its state, if it has one."""
 
     state: Annotated[
         dict[str, Any] | None, Field(description="the `state` of its last `presence_updated`")
@@ -23,13 +23,13 @@ class PresentParticipant(Participant):
 
 
 class ParticipantList(WireModel):
-    """Those in a room, in the order in which they came."""
+    """The participants in a room, in the order in which they joined."""
 
     items: tuple[PresentParticipant, ...]
 
 
 class LocatedParticipants(ParticipantList):
-    """The same as an owner tells it: with the gateways that they are at, and without states."""
+    """The list as an owner answers it: with the participants' gateways, and without states."""
 
     gateways: tuple[str, ...]
 
@@ -124,5 +124,5 @@ class ListMusic(UniverseOperation):
 
 
 def midi_address(universe_id: str, request_id: str) -> str:
-    """Where a piece's file is found, without the gateway's own address."""
+    """The path of a piece's file, without the gateway's own address."""
     return f"{API_PREFIX}/universes/{universe_id}/music/{request_id}.mid"

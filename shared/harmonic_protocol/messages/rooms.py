@@ -48,7 +48,7 @@ class LeaveRoom(OwnerCommand):
 
 
 class RoomJoined(Event):
-    """The caller is in: everything as of ``seq``; what follows counts from there."""
+    """The caller has joined: the room as of ``seq``; later events continue from there."""
 
     spec: ClassVar = EventSpec("room_joined", Delivery.DIRECT, Audience.CALLER)
 
@@ -67,8 +67,8 @@ class RoomJoined(Event):
 class StateRecovered(Event):
     """The caller is back in a room where it was before, and has been sent what it missed.
 
-    ``recovered`` is false where that is not to be had any more: what the room is like now was
-    sent instead.
+    ``recovered`` is false if the missed events are no longer available: the room's current state
+    was sent instead.
     """
 
     spec: ClassVar = EventSpec("state_recovered", Delivery.DIRECT, Audience.CALLER)
@@ -81,7 +81,7 @@ class StateRecovered(Event):
 
 
 class RoomLeft(Event):
-    """The caller is out."""
+    """The caller has left the room."""
 
     spec: ClassVar = EventSpec("room_left", Delivery.DIRECT, Audience.CALLER)
 
@@ -102,7 +102,7 @@ class RoomRefused(Event):
 
 
 class ParticipantJoined(Event):
-    """Someone is in the room from now on, or is there in another mode."""
+    """Someone joined the room, or changed mode in it."""
 
     spec: ClassVar = EventSpec("participant_joined", Delivery.PRESENCE)
 

@@ -1,4 +1,4 @@
-"""What services do over HTTP that users do over sockets: each operation carries a command out."""
+"""Operations by which services do over HTTP what users do over sockets: each is a command."""
 
 from typing import Annotated, ClassVar
 
@@ -27,7 +27,7 @@ class CommandOperation(UniverseOperation):
     op_id: OperationId | None = None
 
     def command(self) -> UpdateParameters | GenerateMusic:
-        """The command, as a client would have sent it."""
+        """The command, in the form that a client would have sent."""
         asked = self.model_dump(by_alias=True, exclude_unset=True)
         return self.carries_out.model_validate(asked)
 

@@ -1,4 +1,4 @@
-"""Parameter sets: what is declared of one, and all messages that follow from it."""
+"""Parameter sets: the declaration of one, and all messages that are derived from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ P = TypeVar("P", bound=WireModel)
 
 
 class ParameterCommand(OwnerCommand):
-    """A command that changes parameters: it yields the changes of each set that it names."""
+    """A command that changes parameters of one or more sets."""
 
     def changes(self) -> dict[str, Changes]:
         """The changes by the name of their set."""
@@ -43,11 +43,12 @@ class UpdateSet(ParameterCommand):
 
 
 class ParametersUpdated(Event):
-    """What all ``*_updated`` events share: ``changed`` names the fields that were sent.
+    """The common part of all ``*_updated`` events: ``changed`` names the fields that were sent.
 
-    After a return, one of each tells the ``current`` values with the last change's user and
-    time: nothing happened just then, so it has no ``seq``. An event that the client missed is
-    ``replayed``: what it tells of is over. A change by a service names it in ``service``.
+    After a return, one event for each set gives the ``current`` values, with the user and time of
+    the last change: nothing happened just then, so it has no ``seq``. An event that the client
+    missed is ``replayed``: its values may be outdated. A change by a service has its name in
+    ``service``.
     """
 
     set_name: ClassVar[str]
@@ -65,7 +66,7 @@ class ParametersUpdated(Event):
 
 @dataclass(frozen=True, slots=True)
 class ParameterSet(Generic[P]):
-    """A set of a universe's parameters; ``example`` is a change of it as documents show one."""
+    """A set of a universe's parameters; ``example`` is a change of it for the documents."""
 
     name: str
     values: type[P]
@@ -75,7 +76,7 @@ class ParameterSet(Generic[P]):
     example: Mapping[str, object] = field(default_factory=dict)
 
     def of(self, parameters: WireModel) -> P:
-        """The values of this set among all parameters."""
+        """The values of this set, out of all parameters."""
         values: P = getattr(parameters, self.name)
         return values
 

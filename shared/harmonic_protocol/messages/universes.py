@@ -34,7 +34,7 @@ ParticipantLimit = Annotated[int, Field(ge=1, le=MAX_PARTICIPANTS)]
 
 
 class UniverseView(WireModel):
-    """A universe as its visitors may know it; ``members`` and ``bans`` only for its owner."""
+    """A universe as its visitors may see it; ``members`` and ``bans`` only for its owner."""
 
     id: UniverseId
     name: str
@@ -50,7 +50,7 @@ class UniverseView(WireModel):
     members: dict[str, Mode] | None = None
     bans: Annotated[
         dict[str, Timestamp] | None,
-        Field(description="users who may not come, each with the time since when"),
+        Field(description="banned users, each with the time of the ban"),
     ] = None
 
 
@@ -91,11 +91,11 @@ class UniverseUpdated(Event):
 
 
 class UserErased(Event):
-    """An operator erased a user: the universe names the user no more.
+    """An operator erased a user from the universe.
 
-    From now on ``placeholder`` stands for ``userId``, in all that the universe is and was: show
-    that in its place, and keep nothing of the user. Clients that missed it are sent the universe as
-    it is.
+    From now on ``placeholder`` replaces ``userId``, in the universe's state and in its history:
+    show it instead, and keep nothing of the user. Clients that missed this event are sent the
+    universe's full state.
     """
 
     spec: ClassVar = EventSpec("user_erased", Delivery.REPLAYED)
@@ -137,7 +137,7 @@ class MemberRole(WireModel):
 
 
 class Operation(Request):
-    """A request over HTTP; ``answer`` is what it returns, or nothing."""
+    """A request over HTTP; ``answer`` is the class of its result, if it has one."""
 
     spec: ClassVar[OperationSpec]
     answer: ClassVar[type[WireModel] | None] = None
@@ -149,14 +149,14 @@ class Operation(Request):
 
     @property
     def repeatable(self) -> bool:
-        """As HTTP has it of a method; a second DELETE would find nothing."""
+        """As HTTP defines it for methods; a second DELETE would find nothing."""
         return self.spec.method in {"GET", "PUT", "PATCH"}
 
 
 class CreateUniverse(Operation):
     """Create a universe; the caller owns it. Without an ``id`` one is made.
 
-    A service names the ``owner``, who has it as if it had created it.
+    A service names the ``owner``, who owns it as if the user had created it.
     """
 
     spec: ClassVar = OperationSpec(
@@ -172,14 +172,14 @@ class CreateUniverse(Operation):
     owner: Annotated[UserId | None, Field(description="whose it is to be: for services")] = None
 
 
-#: Cursors are sequences of a stream, which have 63 bits, and the next one is asked for.
+#: Cursors are sequences of a stream, which have 63 bits; one more than a cursor must fit too.
 MAX_CURSOR = 2**63 - 2
 
 
 class ListUniverses(Operation):
     """The universes that the caller may see, in the order of their latest change of settings.
 
-    A service is told the public ones.
+    A service sees the public ones.
     """
 
     spec: ClassVar = OperationSpec(
@@ -209,7 +209,7 @@ class GetUniverse(UniverseOperation):
 class UpdateUniverse(UniverseOperation):
     """Change a universe's settings.
 
-    A new ``owner`` must be a member; the owner before becomes one who may edit.
+    A new ``owner`` must be a member; the former owner becomes a member who may edit.
     """
 
     spec: ClassVar = OperationSpec(
@@ -225,7 +225,7 @@ class UpdateUniverse(UniverseOperation):
 
     @property
     def repeatable(self) -> bool:
-        """Not where the owner changes: who it was may do nothing of the kind again."""
+        """Not if the owner changes: the former owner may not do this again."""
         return "owner" not in self.model_fields_set
 
     @model_validator(mode="after")
@@ -273,7 +273,7 @@ class RemoveMember(UserOperation):
 
 
 class RemoveParticipant(UserOperation):
-    """Put someone out of the room, with all connections and streams. They may come again."""
+    """Remove someone from the room, with all connections and streams. They may join again."""
 
     spec: ClassVar = OperationSpec(
         "remove_participant",
@@ -314,7 +314,7 @@ class UnbanUser(UserOperation):
 class GetMusic(UniverseOperation):
     """The Standard MIDI File of a recent generation; with a ``link`` to it, no token is needed."""
 
-    # Whatever else an address says was always passed over.
+    # Unknown query parameters of this address have always been ignored.
     model_config = ConfigDict(extra="ignore")
 
     spec: ClassVar = OperationSpec(

@@ -1,10 +1,10 @@
-"""Connections that lost their transport or were replaced: whose sessions may be continued.
+"""Connections that are no longer in the room and whose sessions may be continued.
 
-An absence begins when a connection leaves without its client's word, and ends when the client
-joins or leaves with it after all, when the user may not see the universe any more, or when the
-bounds below are reached. So the user of a session that is continued could see the room at every
-moment since it joined. A session may be continued more than once: a client that knows its ``pid``
-may come back after another one took its rooms over.
+An absence begins when a connection is lost without a goodbye, or is replaced. It ends when the
+client joins or leaves with it after all, when the user may no longer see the universe, or when the
+bounds below are reached. So the user of a session that is continued was allowed to see the room at
+every moment since it joined. A session may be continued more than once: a client that knows its
+``pid`` may return after another one has taken its rooms over.
 """
 
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ from harmonic_state.domain.bounds import MAX_ABSENCE_BYTES, absence_bytes
 from harmonic_state.domain.permissions import allowed_mode
 from harmonic_state.domain.universe import Absence, Universe
 
-#: Absences that a universe keeps, in all and of one user; beyond, the oldest ones end.
+#: Absences that a universe keeps in all, and of one user; beyond, the oldest ones end.
 MAX_ABSENCES = 2048
 MAX_ABSENCES_PER_USER = 64
-#: How long an absence is kept at most: as long as saved sessions are.
+#: Seconds that an absence is kept at most: as long as saved sessions are.
 ABSENCE_KEPT_S = 24 * 3600
 
 
@@ -40,7 +40,7 @@ def absences_after(
 
 
 def allowed_absences(universe: Universe) -> Mapping[str, Absence]:
-    """The absences of those users who may see the universe as it is now."""
+    """The absences of those users who may see the universe now."""
     return {
         name: absence
         for name, absence in universe.absences.items()
@@ -49,7 +49,7 @@ def allowed_absences(universe: Universe) -> Mapping[str, Absence]:
 
 
 def _within_bounds(absences: dict[str, Absence], newest: Absence) -> Mapping[str, Absence]:
-    """``absences`` in the order of their beginning, without those that are too old or too many."""
+    """``absences`` by age, the oldest first, without those that are too old or too many."""
     own = [name for name, one in absences.items() if one.user_id == newest.user_id]
     for name in own[:-MAX_ABSENCES_PER_USER]:
         del absences[name]

@@ -1,4 +1,4 @@
-"""What a caller gets back for a request that was carried out."""
+"""The result that a caller gets for a request that was carried out."""
 
 from collections.abc import Sequence
 from typing import assert_never
@@ -69,7 +69,7 @@ from harmonic_state.domain.presence import DecisionInputs, continues
 from harmonic_state.domain.universe import LastChange, Universe
 from harmonic_state.domain.universe_requests import UniverseRequest
 
-#: What has no answer besides that it was carried out.
+#: Requests without a result: the reply says only that they were carried out.
 _UNANSWERED = (
     ParameterCommand,
     GenerateMusic,
@@ -104,7 +104,8 @@ def answer(  # noqa: C901, PLR0911, PLR0912 -- the one table of answers
 ) -> WireModel | None:
     """The result of ``request``, which made ``events``, in the universe as it is now.
 
-    ``after`` is as of the end of the record that holds the events, which may hold more.
+    ``after`` is the universe at the end of the record that holds the events. That record may hold
+    further events.
     """
     if isinstance(request, _UNANSWERED):
         return None
@@ -118,7 +119,7 @@ def answer(  # noqa: C901, PLR0911, PLR0912 -- the one table of answers
         case LeaveRoom():
             return RoomLeft(universe_id=after.id, timestamp=moment.timestamp)
         case CreateUniverse() | GetUniverse() | UpdateUniverse():
-            # A service sees what the owner does: it moderates.
+            # A service sees the universe as its owner does, since it moderates.
             return after.public_view(viewer=after.owner if caller.service else caller.user_id)
         case GetParticipants():
             return _located(after)
@@ -173,7 +174,7 @@ def _joined(
     events: Sequence[LogEvent],
     after: Universe,
 ) -> JoinResult:
-    # The same record may hold that it was put out again.
+    # The same record may have ended the seat again.
     seat = after.connections.get(caller.connection_id)
     announcement = next((event for event in events if isinstance(event, ParticipantJoined)), None)
     room = RoomJoined(

@@ -1,4 +1,4 @@
-"""What of what is done goes to the audit log: moderation, settings, and services' acts."""
+"""Which requests the audit log notes: moderation, settings, and services' actions."""
 
 from enum import StrEnum, auto
 from typing import Any, NamedTuple, assert_never
@@ -45,24 +45,24 @@ from harmonic_state.domain.universe_requests import UniverseRequest
 
 
 class _Noted(StrEnum):
-    """Of whom a request is noted."""
+    """Whose requests are noted."""
 
     ALL = auto()
-    """whoever asks for it"""
+    """those of every caller"""
     OPERATORS = auto()
-    """operators alone ask for it"""
+    """those of operators; nobody else makes them"""
     SERVICES = auto()
-    """of services: users' are in the log, and too many"""
+    """those of services: users' are in the log, and too many"""
     NOBODY = auto()
-    """it changes nothing, or nothing that an owner would look for"""
+    """none: they change nothing, or nothing that an owner would look for"""
 
 
 class _Noting(NamedTuple):
-    """Of whom a request is noted, to which user it is done, and what is set, by its wire names."""
+    """Whose requests are noted, the target user, and the values set, by their wire names."""
 
     of: _Noted
     target: str | None = None
-    #: Nothing that names a user: those have their own fields.
+    #: Values without users' names: those have fields of their own.
     details: dict[str, Any] | None = None
 
 
@@ -70,12 +70,12 @@ _NOTHING = _Noting(_Noted.NOBODY)
 
 
 def is_noted(request: UniverseRequest, caller: Caller) -> bool:
-    """Whether a request is noted if something comes of it: then it needs a fresh id."""
+    """Whether a request is noted if it makes events; it needs a fresh id then."""
     return _is_of(_noting(request).of, caller)
 
 
 def noted(request: UniverseRequest, caller: Caller, moment: DecisionInputs) -> list[ActionNoted]:
-    """What is noted of a request of which something came."""
+    """The notes of a request that made events."""
     noting = _noting(request)
     if not _is_of(noting.of, caller):
         return []
@@ -109,7 +109,7 @@ def _noting(  # noqa: C901, PLR0911 -- the one table of what is noted
     request: UniverseRequest,
 ) -> _Noting:
     match request:
-        # The most frequent first: each arm that does not match takes its time.
+        # The most frequent first: each arm that does not match costs time.
         case ParameterCommand():
             return _Noting(_Noted.SERVICES, details={"sets": list(request.changes())})
         case GenerateMusic():
@@ -150,7 +150,7 @@ def _noting(  # noqa: C901, PLR0911 -- the one table of what is noted
         case RemoveUser() | OperatorBan() | OperatorUnban():
             return _Noting(_Noted.OPERATORS, request.user_id)
         case EraseUser():
-            # Nothing is noted that names the user.
+            # No note may name the erased user.
             return _Noting(_Noted.OPERATORS)
         case unreachable:
             assert_never(unreachable)

@@ -1,8 +1,8 @@
-"""What a universe may hold, in bytes of its stored form: so that it can always be stored.
+"""How much a universe may hold, in bytes of its stored form, so that a snapshot always fits.
 
-A snapshot is one message. Members with bans, seats and pieces under way have shares of it, and
-operations have what is left, which is never less than :data:`OPERATION_BYTES`. What would exceed
-that is refused; nothing here refuses what makes a universe smaller.
+A snapshot is one message. Members with bans, seats, and pieces under way each have a share of it.
+Operations have the rest, which is never less than :data:`OPERATION_BYTES`. Events that would exceed
+these shares are refused; events that make a universe smaller never are.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,7 +47,7 @@ from harmonic_state.domain.operations import (
 from harmonic_state.domain.universe import Absence, Piece, Seat, Universe
 
 KIB = 1024
-#: A stored universe: below the broker's bound of a message, with its headers and the rest.
+#: A stored universe: below the broker's limit of a message, with room for headers.
 MAX_STATE_BYTES = 1_000_000
 #: Members and bans together.
 MAX_MEMBER_BYTES = 128 * KIB
@@ -55,14 +55,14 @@ MAX_SEAT_BYTES = 448 * KIB
 MAX_ABSENCE_BYTES = 200 * KIB
 MAX_PENDING_BYTES = 52 * KIB
 MAX_PIECE_BYTES = 8 * KIB
-#: An endless piece with its latest bar, whose state is escaped where it is stored.
+#: An endless piece with its latest bar, whose composer state is escaped in the stored form.
 ENDLESS_BYTES = 12 * KIB
-#: What operations may take in any case.
+#: The least that operations have.
 OPERATION_BYTES = 120 * KIB
 #: An operation that is stored as a hash.
 HASHED_OPERATION_BYTES = 36
 
-#: Everything of a universe that has no share of its own: names, settings, parameters.
+#: All parts of a universe without a share of their own: names, settings, parameters.
 _FIXED_BYTES = 8 * KIB
 _MEMBER_OVERHEAD_BYTES = 10
 _SEAT_OVERHEAD_BYTES = 100
@@ -74,7 +74,7 @@ _PIECE_OVERHEAD_BYTES = 230
 def overflow(
     universe: Universe | None, events: Sequence[LogEvent], now: str, *, hashed: bool
 ) -> Refused | None:
-    """Why ``events`` would make a universe too large, if they would.
+    """The refusal of ``events`` that would make a universe too large; ``None`` if they fit.
 
     ``hashed`` says that operations are stored as hashes.
     """
@@ -116,7 +116,7 @@ def overflow(
                 | UniverseDeleted()
                 | ActionNoted()
             ):
-                # Nothing grows by these beyond what is fixed.
+                # These need no more than the fixed part.
                 pass
             case unreachable:
                 assert_never(unreachable)
@@ -126,34 +126,34 @@ def overflow(
 
 
 def seat_bytes(name: str, seat: Seat) -> int:
-    """What one seat takes."""
+    """Bytes of one seat."""
     return _SEAT_OVERHEAD_BYTES + text_bytes(
         name, seat.user_id, seat.username, seat.gateway_id, seat.replaces or ""
     )
 
 
 def seats_bytes(seats: Mapping[str, Seat]) -> int:
-    """What seats take."""
+    """Bytes of all seats."""
     return sum(seat_bytes(name, seat) for name, seat in seats.items())
 
 
 def member_bytes(members: Iterable[str]) -> int:
-    """What members take."""
+    """Bytes of all members."""
     return sum(_MEMBER_OVERHEAD_BYTES + text_bytes(member) for member in members)
 
 
 def ban_bytes(bans: Mapping[str, str]) -> int:
-    """What bans take."""
+    """Bytes of all bans."""
     return sum(_MEMBER_OVERHEAD_BYTES + text_bytes(*ban) for ban in bans.items())
 
 
 def absence_bytes(name: str, absence: Absence) -> int:
-    """What one absence takes."""
+    """Bytes of one absence."""
     return _ABSENCE_OVERHEAD_BYTES + text_bytes(name, absence.user_id, absence.since)
 
 
 def pending_bytes(pieces: Iterable[MusicRequested]) -> int:
-    """What pieces under way take."""
+    """Bytes of the pieces under way."""
     return sum(
         _PENDING_OVERHEAD_BYTES
         + text_bytes(piece.job.user_id, piece.connection_id, piece.op_id or "")
@@ -163,7 +163,7 @@ def pending_bytes(pieces: Iterable[MusicRequested]) -> int:
 
 
 def piece_bytes(pieces: Iterable[Piece]) -> int:
-    """What remembered pieces take."""
+    """Bytes of the remembered pieces."""
     return sum(
         _PIECE_OVERHEAD_BYTES + text_bytes(piece.request_id, piece.user_id) for piece in pieces
     )
@@ -244,7 +244,7 @@ def _operations_overflow(
 
 
 def _other_bytes(universe: Universe) -> int:
-    """What all but the operations takes."""
+    """Bytes of everything except the operations."""
     absences = sum(absence_bytes(name, each) for name, each in universe.absences.items())
     pending = pending_bytes(universe.pending_music.values())
     members = member_bytes(universe.members) + ban_bytes(universe.bans)

@@ -1,4 +1,4 @@
-"""What becomes of a request: events, or a refusal. Time, randomness and ids are arguments."""
+"""Decides a request: events, or a refusal. Time, randomness and ids are arguments."""
 
 from typing import assert_never
 
@@ -65,7 +65,7 @@ _WITH_OP_ID = (ParameterCommand, GenerateMusic, StartMusic, StopMusic)
 
 @value
 class Decision:
-    """What is to be stored, and the number of the last frame of it."""
+    """The events to store, and the number of their last frame."""
 
     events: tuple[LogEvent, ...]
     seq: int
@@ -76,8 +76,8 @@ def decide(
 ) -> Decision | Refused:
     """Decide one request on one universe.
 
-    An ``opId`` that was applied before decides nothing: the first answer is given again.
-    Joining and leaving need none, since doing them twice is doing them once.
+    A command whose ``opId`` was applied before makes no events: the first answer is given again.
+    Joining and leaving need no ``opId``, since repeating them changes nothing.
     """
     unfit = refusal_of_service(universe, request, caller)
     if unfit is not None:
@@ -107,7 +107,7 @@ def decide(
         )
         events = [*events, applied]
     if events:
-        # A log begins with a universe's creation, and ends with its end.
+        # A log begins with a universe's creation, and ends with its deletion.
         first = 1 if universe is None else 0
         events = [*events[:first], *noted(request, caller, moment), *events[first:]]
     too_large = overflow(universe, events, moment.timestamp, hashed=moment.hashed)
@@ -120,7 +120,7 @@ def _last_seq(universe: Universe | None, events: list[LogEvent]) -> int:
 
 
 def _nothing(granted: Universe | Refused) -> list[LogEvent] | Refused:
-    """What comes of a request that changes nothing, if it is granted."""
+    """The events of a request that changes nothing: none if it is granted."""
     return granted if isinstance(granted, Refused) else []
 
 
@@ -175,7 +175,7 @@ def _events(  # noqa: C901, PLR0911, PLR0912 -- the one table of what is decided
             | ListMusic()
             | GetMusic()
         ):
-            # Whoever sees a universe may: it changes nothing.
+            # Whoever may see the universe may do this: it changes nothing.
             return _nothing(visible(universe, caller))
         case InspectUniverse():
             return _nothing(operating.existing(universe))

@@ -1,8 +1,8 @@
 """The endless piece: started, recorded bar by bar, and ended.
 
-A bar is recorded once: the log's next position is taken by one owner, and the other finds the bar
-there. It begins where the one before ends, to the microsecond; after a time in which nothing was
-recorded, it begins later.
+A bar is recorded once: an append takes the log's next position, so a second owner that tries to
+record the same bar finds it there. A bar begins where the one before ends, to the microsecond. If
+no bar was recorded in time, the next one begins later.
 """
 
 from datetime import datetime, timedelta
@@ -19,15 +19,15 @@ from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.presence import DecisionInputs, editable
 from harmonic_state.domain.universe import EndlessState, Universe
 
-#: A piece begins so long after it was started: time for its first bar to reach everybody.
+#: Milliseconds from the start request to the first bar: time to deliver that bar to everybody.
 FIRST_LEAD_MS = 1500
-#: A bar that would begin sooner than this after its record begins later, ...
+#: A bar that would begin sooner than this many milliseconds after its record is put off, ...
 LEAST_LEAD_MS = 600
-#: ... so long after its record.
+#: ... until this many milliseconds after its record.
 LATE_LEAD_MS = 1000
-#: What was sent ahead sounds for so long after the end: time for that to reach everybody.
+#: Milliseconds that bars sent ahead go on sounding after the end: time to deliver it to everybody.
 END_LEAD_MS = 500
-#: A piece ends once nobody has been there for so long.
+#: Seconds without participants after which a piece ends.
 EMPTY_S = 30
 _US_PER_MS = 1000
 
@@ -38,7 +38,7 @@ def decided(
     caller: Caller,
     moment: DecisionInputs,
 ) -> list[LogEvent] | Refused:
-    """What is decided on an endless piece."""
+    """The events of a request about an endless piece, or its refusal."""
     match request:
         case StartMusic():
             return start(universe, request, caller, moment)
@@ -90,7 +90,7 @@ def stop(
 
 
 def record(universe: Universe | None, request: RecordBar, moment: DecisionInputs) -> list[LogEvent]:
-    """Record the next bar with the parameters as they are now, unless that was done."""
+    """Record the next bar with the current parameters, unless it is recorded already."""
     piece = universe.endless if universe is not None else None
     if universe is None or piece is None or piece.stream_id != request.stream_id:
         return []
@@ -108,7 +108,7 @@ def record(universe: Universe | None, request: RecordBar, moment: DecisionInputs
 
 
 def is_abandoned(piece: EndlessState, now: str) -> bool:
-    """Whether nobody has been there to hear a piece for too long."""
+    """Whether the room has been empty for too long for a piece to go on."""
     if piece.empty_since is None:
         return False
     since = datetime.fromisoformat(piece.empty_since)

@@ -1,4 +1,4 @@
-"""Erasing a user from a universe: a placeholder stands for the user from then on."""
+"""Erases a user from a universe: a placeholder replaces the user."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -29,7 +29,7 @@ _ERASED = refused(
 
 
 def traced(universe: Universe, user_id: str) -> dict[str, Any]:
-    """The parts of a universe that name a user; nothing if it names the user nowhere."""
+    """The parts of a universe that name a user; empty if none does."""
     seats, endless = universe.connections.items(), universe.endless
     found: dict[str, Any] = {
         "isOwner": universe.owner == user_id,
@@ -69,7 +69,7 @@ def traced(universe: Universe, user_id: str) -> dict[str, Any]:
 def erase(
     universe: Universe | None, request: EraseUser, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
-    """Have a placeholder stand for a user; nothing where the universe does not name the user."""
+    """Replace a user by a placeholder; no events if the universe does not name the user."""
     if universe is None:
         return NO_UNIVERSE
     user_id, at = request.user_id, moment.timestamp
@@ -95,12 +95,12 @@ def erase(
 
 
 def forget(universe: Universe | None, moment: DecisionInputs) -> list[LogEvent] | Refused:
-    """The log begins anew; of a deleted universe, too."""
+    """Begin the log anew, without its history; also that of a deleted universe."""
     return NO_UNIVERSE if universe is None else [HistoryForgotten(timestamp=moment.timestamp)]
 
 
 def erasure_done(events: Sequence[LogEvent]) -> ErasureDone:
-    """What an operator is told of an erasure."""
+    """The result of an erasure, for the operator."""
     owners = [event.owner for event in events if isinstance(event, OwnerChanged)]
     return ErasureDone(
         erased=bool(events),
@@ -118,7 +118,7 @@ def _after(universe: Universe, events: Iterable[LogEvent]) -> Universe:
 
 
 def _bequeathed(universe: Universe, request: EraseUser, at: str) -> list[LogEvent]:
-    """What the user owned is another's: the first member's who may edit, or the placeholder's."""
+    """Transfer what the user owned to the first member who may edit, or to the placeholder."""
     if universe.owner != request.user_id:
         return []
     editors = [user for user, role in universe.members.items() if role == "edit"]

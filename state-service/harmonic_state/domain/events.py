@@ -1,4 +1,4 @@
-"""The events of the log, by name: typed here, and as bytes in a record."""
+"""The events of the log, by name: as typed values here, and as bytes in a record."""
 
 from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring_ascii
@@ -40,7 +40,7 @@ from harmonic_protocol.messages.sets import ParametersUpdated
 from harmonic_protocol.messages.universes import UniverseUpdated, UserErased
 from harmonic_protocol.value import value
 
-#: What a log holds. A function that dispatches on it ends in ``assert_never``.
+#: Every event of a log. A function that dispatches on it ends in ``assert_never``.
 LogEvent = (
     ParametersUpdated
     | ParticipantJoined
@@ -78,10 +78,10 @@ LOG_EVENTS: Mapping[str, type[LogEvent]] = MappingProxyType(
 
 @value
 class UnknownEvent:
-    """An event that only a newer version knows, or a service with more extensions.
+    """An event that a newer version has written, or a service with more extensions.
 
-    Its meaning is not known here. What is: ``seq`` numbers its frame, if it has one, and the
-    ``parameters`` of ``<set>_updated`` are the values of that set.
+    Its meaning is not known here, except for two parts: ``seq`` numbers its frame, if it has one,
+    and ``parameters`` of ``<set>_updated`` are the values of that set.
     """
 
     name: str
@@ -94,7 +94,7 @@ def event_name(event: LogEvent) -> str:
 
 
 def frame_seq(event: LogEvent) -> int | None:
-    """The number of the frame that members see of the event, if they see one."""
+    """The number of the frame that members see of the event; ``None`` if they see none."""
     match event:
         case (
             ParametersUpdated()
@@ -134,7 +134,7 @@ def frame_seq(event: LogEvent) -> int | None:
 
 @value
 class DecodedRecord:
-    """A record as it was stored; ``after`` is empty where its writer did not name it."""
+    """A record as it was stored; ``after`` is empty if its writer did not name the one before."""
 
     id: str
     at: str
@@ -143,7 +143,7 @@ class DecodedRecord:
 
 
 def encode_record(record_id: str, at: str, events: Iterable[LogEvent], *, after: str = "") -> bytes:
-    """A record's bytes: what :class:`harmonic_protocol.log.Record` reads."""
+    """A record's bytes, in the form that :class:`harmonic_protocol.log.Record` reads."""
     body = b",".join(
         [
             b'{"name":"%s","data":%s}' % (event_name(event).encode(), event.to_json())
@@ -170,12 +170,13 @@ def read_record(payload: bytes) -> DecodedRecord:
 
 
 def decode_record(payload: bytes) -> tuple[str, list[LogEvent | UnknownEvent]]:
-    """A record's id and events; raises as :func:`read_record`."""
+    """A record's id and events; raises like :func:`read_record`."""
     record = read_record(payload)
     return record.id, record.events
 
 
-#: How a record that holds this event begins to say so: no text of a client can hold it.
+#: How this event's JSON begins in a record. No text of a client can contain it, since JSON
+#: escapes quotes.
 _HISTORY_LOST = b'{"name":"%s"' % HistoryLost.name.encode()
 
 

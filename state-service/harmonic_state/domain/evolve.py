@@ -138,7 +138,7 @@ def _parameters_updated(universe: Universe, event: ParametersUpdated) -> Univers
 
 
 def _unknown(universe: Universe, event: UnknownEvent) -> Universe:
-    """Take over what any event tells in the same way: its frame's number, its time, its values."""
+    """Apply what is common to all events: the frame's number, the time, and the set's values."""
     seq, at, values = (event.data.get(name) for name in ("seq", "timestamp", "parameters"))
     if isinstance(seq, int):
         universe = replace(universe, seq=max(universe.seq, seq))
@@ -219,7 +219,7 @@ def _endless(universe: Universe, event: MusicStarted | BarRecorded | MusicStoppe
 
 
 def _heard_by(universe: Universe, event: ParticipantJoined | ParticipantLeft) -> Universe:
-    """Whether anybody is there to hear the endless piece, if one is played."""
+    """Note whether anybody is in the room to hear the endless piece, if one is played."""
     piece = universe.endless
     if piece is None:
         return universe

@@ -1,4 +1,4 @@
-"""What is done about users in a universe: put them out of the room, and keep them out.
+"""Moderation of a universe's users: removal from the room, and bans.
 
 Its owner may do so, and services may to anybody but the owner.
 """
@@ -46,7 +46,7 @@ def moderate(
     caller: Caller,
     moment: DecisionInputs,
 ) -> list[LogEvent] | Refused:
-    """Put a user out of the room, who may join again; keep one out from now on; or lift that."""
+    """Remove a user, who may join again; ban one; or lift a ban."""
     mine = moderated(universe, caller)
     if isinstance(mine, Refused):
         return mine
@@ -66,9 +66,9 @@ def moderate(
 def keep_out(
     mine: Universe, user_id: str, moment: DecisionInputs, service: str | None = None
 ) -> list[LogEvent] | Refused:
-    """Ban a user, who loses role and seats; done again, it changes nothing.
+    """Ban a user, who loses role and seats; a second ban changes nothing.
 
-    Whoever may has decided it; the ``service`` that does is told.
+    The caller has checked the permission. ``service`` names the service that bans, if one does.
     """
     if user_id == mine.owner:
         return refused(Code.INVALID_PARAMETERS, "The owner cannot be banned", reason=Reason.OWNER)
@@ -91,7 +91,7 @@ def keep_out(
 def let_in(
     mine: Universe, user_id: str, moment: DecisionInputs, service: str | None = None
 ) -> list[LogEvent] | Refused:
-    """Lift a ban, whoever may decide that."""
+    """Lift a ban; the caller has checked the permission."""
     if user_id not in mine.bans:
         return refused(Code.NOT_FOUND, "The user is not banned")
     return [UserUnbanned(user_id=user_id, timestamp=moment.timestamp, service=service)]

@@ -1,4 +1,4 @@
-"""Asking for a piece: one at a time per user, answered by notes or, in time, by an error."""
+"""Requests for a piece: one at a time for each user, answered by notes or, in time, by an error."""
 
 from datetime import datetime, timedelta
 
@@ -15,18 +15,18 @@ from harmonic_state.domain.permissions import visible
 from harmonic_state.domain.presence import DecisionInputs, seat_of
 from harmonic_state.domain.universe import Universe
 
-#: After so long without notes the requester gets an error, and a late piece is dropped.
+#: Milliseconds without notes after which the requester gets an error, and a late piece is dropped.
 MUSIC_TIMEOUT_MS = 5000
-#: After such an error, a client does well to wait so long before it asks again.
+#: Milliseconds that a client should wait after such an error before it asks again.
 RETRY_AFTER_FAILURE_MS = 1000
-#: A piece begins so long after it was announced: time for it to reach everybody, with its notes.
+#: Milliseconds from the announcement of a piece to its begin: time to deliver it and its notes.
 PLAY_LEAD_MS = 1000
 
 
 def generate(
     universe: Universe | None, request: GenerateMusic, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
-    """Note the request, with the parameters as of now."""
+    """Record the request, with the current parameters."""
     seen = visible(universe, caller)
     if isinstance(seen, Refused):
         return seen
@@ -71,7 +71,7 @@ def generate(
 def complete(
     universe: Universe | None, request: CompleteMusic, moment: DecisionInputs
 ) -> list[LogEvent]:
-    """The piece is there: for a request that is still waited for, once."""
+    """Record the piece of a request, if the request still waits for one."""
     pending = universe.pending_music.get(request.request_id) if universe else None
     if universe is None or pending is None:
         return []
@@ -101,7 +101,7 @@ def _later(timestamp: str, by_ms: int) -> str:
 
 
 def expire(universe: Universe | None, request: ExpireMusic) -> list[LogEvent]:
-    """No piece came: the requester is told, if the request still waits."""
+    """Answer a request with an error, if it still waits for its piece."""
     pending = universe.pending_music.get(request.request_id) if universe else None
     if universe is None or pending is None:
         return []

@@ -1,4 +1,4 @@
-"""What operators ask of a universe: who is in its room, and that somebody leaves it."""
+"""Requests of operators about a universe: who is in its room, removals, and bans."""
 
 from collections.abc import Sequence
 from typing import assert_never
@@ -26,7 +26,7 @@ NO_UNIVERSE = refused(Code.NOT_FOUND, "Universe not found")
 
 
 def existing(universe: Universe | None) -> Universe | Refused:
-    """The universe, whoever may see it; ``NOT_FOUND`` where there is none, or none any more."""
+    """The universe, visible or not; ``NOT_FOUND`` if it does not exist or is deleted."""
     return NO_UNIVERSE if universe is None or universe.deleted else universe
 
 
@@ -35,7 +35,7 @@ def intervene(
     request: RemoveUser | OperatorBan | OperatorUnban,
     moment: DecisionInputs,
 ) -> list[LogEvent] | Refused:
-    """Put a user out of the room, keep one out, or lift that, as the universe's owner may.
+    """Remove a user from the room, ban one, or lift a ban, as the universe's owner may.
 
     Of a user who is put out, all connections leave, and no session is continued there.
     """
@@ -54,13 +54,13 @@ def intervene(
 
 
 def removed(events: Sequence[LogEvent]) -> UserRemoved:
-    """What an operator is told of a removal."""
+    """The result of a removal, for the operator."""
     left = [event for event in events if isinstance(event, ConnectionLeft) and event.refusal]
     return UserRemoved(connections=len(left))
 
 
 def inspected(universe: Universe) -> UniverseInspected:
-    """A universe as an operator may see it: as its owner does, with the connections."""
+    """A universe as an operator sees it: as its owner does, with the connections."""
     return UniverseInspected(
         universe=universe.public_view(viewer=universe.owner),
         seats=tuple(

@@ -1,4 +1,4 @@
-"""Commands sent twice, applied once: what is remembered of them, and for how long."""
+"""Commands that are sent twice and applied once: which are remembered, and for how long."""
 
 import hashlib
 import json
@@ -10,38 +10,38 @@ from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.universe import AppliedOperation, Universe
 
-#: The last so many operations are remembered, ...
+#: This many operations are remembered, ...
 REMEMBERED_OPERATIONS = 128
-#: ... and older ones for at least so long. More than that are refused, see ``bounds``.
+#: ... and older ones for at least this many seconds. More are refused, see ``bounds``.
 REMEMBERED_S = 120
-#: A universe's log may hold more of them if an earlier version wrote it: beyond, the oldest go.
+#: An earlier version may have written a log with more of them: beyond this, the oldest are dropped.
 MAX_REMEMBERED_OPERATIONS = 32_768
 
-#: Bytes of an operation where it is stored with its texts, besides these.
+#: Bytes of an operation stored with its texts, without those texts.
 TEXT_OVERHEAD_BYTES = 130
 _KEY_BYTES = 12
-#: What a command sent twice need not say again.
+#: Fields in which a repeated command may differ from the first one.
 _ITS_OWN = {"traceparent"}
 _JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 def operation_key(user_id: str, op_id: str) -> str:
-    """What an operation is remembered by: ``opId``s are each user's own."""
+    """The key of an operation: each user has its own ``opId``s."""
     name = f"{len(user_id)}\n{user_id}{op_id}".encode(errors="surrogatepass")
     return hashlib.blake2b(name, digest_size=_KEY_BYTES).hexdigest()
 
 
 def text_bytes(*texts: str) -> int:
-    """What texts take as JSON, at most."""
+    """Bytes of texts as JSON, at most."""
     joined = "".join(texts)
     if joined.isascii() and joined.isprintable() and '"' not in joined and "\\" not in joined:
-        # As they are, each between quotes: nothing to escape.
+        # Each text as it is, in quotes: nothing to escape.
         return len(joined) + 2 * len(texts)
     return sum(len(_JSON.encode(text).encode(errors="surrogatepass")) for text in texts)
 
 
 def stored_bytes(applied: AppliedOperation) -> int:
-    """What an operation takes where it is stored with its texts."""
+    """Bytes of an operation stored with its texts."""
     return TEXT_OVERHEAD_BYTES + text_bytes(applied.user_id, applied.op_id)
 
 
@@ -50,7 +50,7 @@ def remember(
 ) -> tuple[Mapping[str, AppliedOperation], int]:
     """``operations`` with one more, without those that need not be remembered.
 
-    And by how many bytes they have grown, where they are stored with their texts.
+    Also the bytes by which they have grown, as stored with their texts.
     """
     key = operation_key(applied.user_id, applied.op_id)
     kept = dict(operations)
@@ -61,7 +61,7 @@ def remember(
 
 
 def forgettable(operations: Mapping[str, AppliedOperation], now: str) -> list[str]:
-    """The oldest operations, as far as they need not be remembered at a time."""
+    """The keys of the oldest operations, as far as they need not be remembered at this time."""
     spare = len(operations) - REMEMBERED_OPERATIONS
     surplus = len(operations) - MAX_REMEMBERED_OPERATIONS
     horizon = earlier_than(now, REMEMBERED_S)
@@ -75,13 +75,13 @@ def forgettable(operations: Mapping[str, AppliedOperation], now: str) -> list[st
 
 
 def earlier_than(timestamp: str, by_s: int) -> str:
-    """The time so many seconds before another one."""
+    """The time ``by_s`` seconds before another one."""
     at = datetime.fromisoformat(timestamp) - timedelta(seconds=by_s)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def digest(command: Command) -> str:
-    """What two commands share if, and only if, they ask for the same."""
+    """A hash that two commands share if, and only if, they ask for the same."""
     asked = command.model_copy(update={"op_id": None})
     body = asked.model_dump_json(by_alias=True, exclude_unset=True, exclude=_ITS_OWN)
     return hashlib.blake2b(f"{command.operation()}\n{body}".encode(), digest_size=16).hexdigest()
@@ -90,13 +90,13 @@ def digest(command: Command) -> str:
 def earlier(
     universe: Universe, command: Command, user_id: str
 ) -> AppliedOperation | Refused | None:
-    """The same command by the same user, if it was applied; a refusal for another's ``opId``."""
+    """The same command by the same user, if applied; a refusal if its ``opId`` has another."""
     if command.op_id is None:
         return None
     applied = universe.operations.get(operation_key(user_id, command.op_id))
     if applied is None:
         return None
-    # Of one that was stored as a hash, less of the digest is known.
+    # An operation stored as a hash has a shorter digest.
     if digest(command).startswith(applied.digest):
         return applied
     return refused(

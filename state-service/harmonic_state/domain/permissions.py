@@ -38,7 +38,7 @@ _NOT_FOR_SERVICES = refused(
 
 
 def allowed_mode(universe: Universe, user_id: str) -> Mode | None:
-    """The highest mode in which a user may be in the room; ``None``: may not even know of it."""
+    """The highest mode in which a user may be in the room; ``None``: the user may not see it."""
     if universe.deleted or user_id in universe.bans:
         return None
     if user_id == universe.owner:
@@ -50,9 +50,9 @@ def allowed_mode(universe: Universe, user_id: str) -> Mode | None:
 
 
 def visible(universe: Universe | None, caller: Caller) -> Universe | Refused:
-    """The universe, or ``NOT_FOUND``: the same for a hidden universe and one that never was.
+    """The universe, or ``NOT_FOUND``: the same for a hidden universe as for one that never existed.
 
-    Someone who is banned is told so where anybody else would see the universe. Services see all.
+    A banned user is told of the ban if anybody else would see the universe. Services see all.
     """
     if universe is None or universe.deleted:
         return _NOT_FOUND
@@ -79,7 +79,7 @@ def moderated(universe: Universe | None, caller: Caller) -> Universe | Refused:
 def refusal_of_service(
     universe: Universe | None, request: UniverseRequest, caller: Caller
 ) -> Refused | None:
-    """Why a service may not ask for this, if so; users are not concerned."""
+    """The refusal if a service may not make this request; ``None`` otherwise, and for users."""
     if not caller.service or _is_for_services(request):
         return None
     seen = visible(universe, caller)

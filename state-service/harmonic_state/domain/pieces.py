@@ -1,4 +1,4 @@
-"""The pieces that a universe remembers: the latest ones, for whoever asks for them."""
+"""The latest pieces of a universe, which it remembers for its members."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,12 +10,12 @@ from harmonic_state.domain.universe import Piece, Universe
 
 #: Pieces that a universe remembers at most.
 MAX_PIECES = 24
-#: How long the stream of notes keeps a piece, and its file.
+#: How long the stream of notes keeps a piece and its file.
 KEPT = timedelta(hours=1)
 
 
 def with_piece(pieces: Sequence[Piece], stored: MusicStored) -> tuple[Piece, ...]:
-    """The pieces and a new one: the latest of them, as far as there is space."""
+    """The pieces and a new one: the latest of them that fit the bounds."""
     piece = Piece(
         request_id=stored.request_id,
         user_id=stored.user_id,
@@ -35,7 +35,7 @@ def with_piece(pieces: Sequence[Piece], stored: MusicStored) -> tuple[Piece, ...
 
 
 def listed(universe: Universe, now: str) -> PieceList:
-    """The pieces that are still kept at a time, the newest first."""
+    """The pieces that are still kept at this time, the newest first."""
     since = datetime.fromisoformat(now) - KEPT
     return PieceList.model_construct(
         items=tuple(

@@ -1,4 +1,4 @@
-"""What a universe is once a placeholder stands for one of its users."""
+"""Replaces a user of a universe by a placeholder."""
 
 from dataclasses import replace
 
@@ -9,9 +9,10 @@ from harmonic_state.domain.universe import Universe
 
 
 def without_user(universe: Universe, event: UserErased) -> Universe:
-    """A universe in which the placeholder stands for the user.
+    """The universe with the placeholder in the user's place.
 
-    Operations that are known as hashes may be the user's: those that need not be remembered go.
+    Operations that are stored as hashes may be the user's: those that need not be remembered are
+    dropped.
     """
     gone, placeholder = event.user_id, event.placeholder
 

@@ -1,4 +1,4 @@
-"""Who is in the room: connections behind, one participant per user in front."""
+"""Who is in the room: the log knows connections, members see one participant per user."""
 
 from collections.abc import Sequence
 
@@ -21,9 +21,9 @@ _SEAT_EVENTS = (ConnectionJoined, ConnectionLeft, ConnectionModeChanged)
 
 @value
 class DecisionInputs:
-    """All that a decision takes from outside: the time, and for music a fresh id and seed.
+    """The inputs of a decision from outside: the time, and for music a fresh id and seed.
 
-    ``hashed`` says that operations are stored as hashes, so that more of them have room.
+    ``hashed`` says that operations are stored as hashes, so that more of them fit.
     """
 
     timestamp: str
@@ -77,9 +77,9 @@ def resume(
 ) -> list[LogEvent] | Refused:
     """Continue the session of an earlier connection of the same user, or join anew.
 
-    The session is continued while the earlier connection has its seat or is absent; the seat
-    is the caller's then. Asked again, it is continued already. A connection whose seat was
-    released with its gateway continues its own session.
+    The session is continued if the earlier connection has its seat or is absent; its seat becomes
+    the caller's. A repeated request finds the session continued already. A connection whose seat
+    was released with its gateway continues its own session.
     """
     seen = visible(universe, caller)
     if isinstance(seen, Refused):
@@ -110,7 +110,7 @@ def continues(universe: Universe, request: ResumeRoom, caller: Caller) -> bool:
 def leave(
     universe: Universe | None, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
-    """Give the connection's seat up."""
+    """End the connection's seat."""
     seen = visible(universe, caller)
     if isinstance(seen, Refused):
         return seen
@@ -123,9 +123,9 @@ def leave(
 def close_connection(
     universe: Universe | None, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent]:
-    """The connection is gone, whether it had a seat or not; its session may be continued.
+    """End a lost connection's seat, if it has one; its session may be continued.
 
-    A connection that goes on at another gateway is not its earlier gateway's to close.
+    A gateway cannot close a connection that has been continued at another gateway.
     """
     seat = universe.connections.get(caller.connection_id) if universe is not None else None
     if universe is None or seat is None or seat.gateway_id != caller.gateway_id:
@@ -137,7 +137,7 @@ def close_connection(
 def release_gateway(
     universe: Universe | None, request: ReleaseGateway, moment: DecisionInputs
 ) -> list[LogEvent]:
-    """All seats of a gateway are given up, in one record."""
+    """End all seats of a gateway, in one record."""
     if universe is None:
         return []
     left = [
@@ -151,10 +151,10 @@ def release_gateway(
 def put_out(
     universe: Universe, user_id: str, refusal: Refused, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
-    """All of a user's connections leave the room, and none of its sessions is continued there.
+    """End all of a user's seats in the room; none of its sessions may be continued there.
 
-    Their clients are told ``refusal``: those that are away, too, since a gateway that was taken
-    for dead may still have them. Gateways end the user's streams of the universe.
+    Their clients are told ``refusal``. So are absent ones, since a gateway that was taken for dead
+    may still have them. Gateways end the user's streams of the universe.
     """
     hidden: list[LogEvent] = [
         ConnectionLeft(connection_id=connection_id, refusal=refusal, user_id=user_id)
@@ -191,12 +191,12 @@ def with_frames(
     hidden: Sequence[LogEvent],
     moment: DecisionInputs,
 ) -> list[LogEvent]:
-    """``hidden`` events, and after them the frames that tell the room what they changed."""
+    """``hidden`` events, and then the frames that tell the room what they changed."""
     events: list[LogEvent] = [*hidden]
     after = fold(universe, events)
     if after is None:
         return events
-    # Nobody else's presence changes by these, and a room may be large.
+    # These events change nobody else's presence, and a room may be large.
     changed = [event.connection_id for event in hidden if isinstance(event, _SEAT_EVENTS)]
     users = {
         seat.user_id

@@ -1,4 +1,4 @@
-"""Creating, setting, sharing and deleting universes, and what that means for those inside."""
+"""Creates, changes, shares and deletes universes, with the consequences for those in the room."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ from harmonic_state.domain.permissions import allowed_mode, owned
 from harmonic_state.domain.presence import DecisionInputs, with_frames
 from harmonic_state.domain.universe import Universe
 
-#: What the room is told of a change of, by the names of both the universe and the event.
+#: Settings whose changes the room is told of, by their names in the universe and in the event.
 _SETTINGS = ("name", "owner", "visibility", "public_mode", "max_participants")
 _HIDDEN_NOW = refused(Code.NOT_FOUND, "Universe not found")
 _NOT_SERVICE = refused(
@@ -46,7 +46,7 @@ _REMOVED = refused(
 def create(
     universe: Universe | None, request: CreateUniverse, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
-    """Begin a log; an id that was ever used is taken for good."""
+    """Begin a log; an id that was ever used cannot be used again."""
     owner = owner_to_be(request, caller)
     if isinstance(owner, Refused):
         return owner
@@ -67,7 +67,7 @@ def create(
 
 
 def owner_to_be(request: CreateUniverse, caller: Caller) -> str | Refused:
-    """Whose a new universe is: the caller's, or that of the user whom a service names."""
+    """The owner of a new universe: the caller, or the user whom a service names."""
     if not caller.service:
         is_own = request.owner is None or request.owner == caller.user_id
         return caller.user_id if is_own else _NOT_SERVICE
@@ -89,7 +89,7 @@ def _no_owner(problem: str) -> Refused:
 def update(
     universe: Universe | None, request: UpdateUniverse, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
-    """Change settings; who may not see the universe any more is put out of the room."""
+    """Change settings; users who may no longer see the universe leave the room."""
     mine = owned(universe, caller)
     if isinstance(mine, Refused):
         return mine
@@ -116,7 +116,7 @@ def update(
 def _transferred(
     universe: Universe, owner: str, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
-    """The universe is ``owner``'s, who was a member; the owner before takes that place."""
+    """Make ``owner``, a member, the universe's owner; the former owner becomes a member."""
     if owner not in universe.members:
         return refused(
             Code.INVALID_PARAMETERS, "The new owner must be a member", reason=Reason.NOT_MEMBER
@@ -132,7 +132,7 @@ def _transferred(
 def shown(
     universe: Universe, causes: Sequence[LogEvent], user_id: str, at: str
 ) -> list[UniverseUpdated]:
-    """What the room is told of settings that a user changed: nothing where all are as before."""
+    """The frame that tells the room of a user's change of settings; none if nothing changed."""
     after = fold(universe, causes)
     if after is None:
         return []
@@ -155,7 +155,7 @@ def shown(
 def delete(
     universe: Universe | None, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
-    """End the log; what stays is a tombstone."""
+    """End the log; a tombstone stays."""
     mine = owned(universe, caller)
     if isinstance(mine, Refused):
         return mine
@@ -165,7 +165,7 @@ def delete(
 def set_member(
     universe: Universe | None, request: SetMember, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
-    """Give a role; in the room, a lower one counts at once."""
+    """Give a role; a lower one takes effect at once in the room."""
     mine = owned(universe, caller)
     if isinstance(mine, Refused):
         return mine
@@ -189,7 +189,7 @@ def set_member(
 def remove_member(
     universe: Universe | None, request: RemoveMember, caller: Caller, moment: DecisionInputs
 ) -> list[LogEvent] | Refused:
-    """Take a role away; who may not see the universe without it is put out of the room."""
+    """Take a role away; a user who may not see the universe without it leaves the room."""
     mine = owned(universe, caller)
     if isinstance(mine, Refused):
         return mine
@@ -202,10 +202,10 @@ def remove_member(
 def with_consequences(
     universe: Universe, causes: Sequence[LogEvent], moment: DecisionInputs, refusal: Refused
 ) -> list[LogEvent]:
-    """``causes``, and what they mean for those in the room.
+    """``causes``, and their consequences for those in the room.
 
-    Whoever may not see the universe any more is put out with ``refusal``, and whoever may only
-    view it views it.
+    Users who may no longer see the universe leave with ``refusal``. Users who may only view it are
+    changed to that mode.
     """
     hidden = [*causes]
     after = fold(universe, hidden)

@@ -1,4 +1,4 @@
-"""The state of a universe: what its log adds up to."""
+"""The state of a universe: the sum of its log's events."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
@@ -15,9 +15,9 @@ from harmonic_protocol.values import Mode, Participant, Visibility
 
 @value
 class Seat:
-    """A connection in the room: whose it is, through which gateway, and what it may do.
+    """A connection in the room: its user, its gateway, and its mode.
 
-    ``replaces`` is the earlier connection whose session it continues, if it does.
+    ``replaces`` is the earlier connection whose session it continues, if it continues one.
     """
 
     user_id: str
@@ -29,7 +29,7 @@ class Seat:
 
 @value
 class Absence:
-    """A connection that lost its transport: whose it was, and since when it is not in the room."""
+    """A connection that lost its transport: its user, and since when it has no seat."""
 
     user_id: str
     since: str
@@ -37,7 +37,7 @@ class Absence:
 
 @value
 class AppliedOperation:
-    """A command that was carried out, to be recognised when it is sent again.
+    """A command that was carried out, kept to recognise a repetition.
 
     ``user_id`` and ``op_id`` are empty where only their hash was stored.
     """
@@ -51,7 +51,7 @@ class AppliedOperation:
 
 @value
 class Piece:
-    """A piece that was composed, as far as the log knows it."""
+    """A composed piece as the log knows it: without its notes."""
 
     request_id: str
     user_id: str
@@ -69,7 +69,7 @@ class Piece:
 class EndlessState:
     """The endless piece that a universe plays: who started it, and its ``latest`` bar.
 
-    ``empty_since`` is when the last participant left, while nobody is there.
+    ``empty_since`` is the time when the last participant left, while the room is empty.
     """
 
     stream_id: str
@@ -83,7 +83,7 @@ class EndlessState:
 
 @value
 class LastChange:
-    """Who changed a parameter set last, and when."""
+    """Who last changed a parameter set, and when."""
 
     user_id: str
     timestamp: str
@@ -91,7 +91,7 @@ class LastChange:
 
 @value
 class LastAction:
-    """What a log noted last for the audit log: its id, and when it was."""
+    """The log's latest note for the audit log: its id and its time."""
 
     id: str
     timestamp: str
@@ -101,23 +101,21 @@ class LastAction:
 class Universe:
     """A universe as of some position of its log.
 
-    ``seq`` numbers the last frame that members saw; ``updated_at`` is the time of the last
-    event, below which no later one may fall. A deleted universe is a tombstone: it keeps its id.
+    ``seq`` numbers the last frame that members saw. ``updated_at`` is the time of the last event;
+    no later event has an earlier time. A deleted universe is a tombstone: it keeps its id.
 
-    ``bans`` are the users who may not come, each with the time since when. None of them has a role.
+    ``bans`` are the banned users, each with the time of the ban. None of them has a role.
 
-    ``absences`` are the connections whose sessions may be continued in this room although they
-    have no seat any more. One ends when its user may not see the universe, even for a moment.
+    ``absences`` are the connections without a seat whose sessions may be continued in this room. An
+    absence ends when its user may not see the universe, even for a moment.
 
-    ``pieces`` are the latest, in their order: what an earlier version stores has none.
+    ``pieces`` are the latest, in their order. ``endless`` is the piece that it plays.
+    ``last_action`` tells what the audit log must hold. Snapshots of earlier versions lack these
+    three.
 
-    ``endless`` is the piece that it plays: what an earlier version stores has none.
-
-    ``last_action`` tells what the audit log must hold: what an earlier version stores has none.
-
-    ``operations`` are in the order in which they were applied, by ``operation_key``;
-    ``operations_bytes`` is what they take where they are stored with their texts, and
-    ``seats_bytes`` what ``connections`` take.
+    ``operations`` are in the order in which they were applied, by ``operation_key``.
+    ``operations_bytes`` is their size as stored with their texts, ``seats_bytes`` that of
+    ``connections``.
     """
 
     id: str
@@ -147,7 +145,7 @@ class Universe:
     def later(self, **changes: Any) -> "Universe":
         """The universe with other values in some of its fields.
 
-        As ``dataclasses.replace``, which sets each field by itself, in a tenth of the time.
+        It is ``dataclasses.replace`` in a tenth of the time: that one sets each field by itself.
         """
         if not changes.keys() <= _FIELDS:
             raise TypeError(f"no fields of a universe: {changes.keys() - _FIELDS}")
@@ -156,7 +154,7 @@ class Universe:
         return universe
 
     def participants(self, of: Collection[str] | None = None) -> dict[str, Participant]:
-        """Those in the room by user id, in the order of their coming, in their highest mode.
+        """The participants by user id, in the order in which they joined, each in its highest mode.
 
         With ``of``, only these users.
         """
@@ -174,7 +172,7 @@ class Universe:
         return present
 
     def public_view(self, *, viewer: str) -> PublicUniverse:
-        """The universe as ``viewer`` may know it."""
+        """The universe as ``viewer`` may see it."""
         is_owner = viewer == self.owner
         return PublicUniverse(
             id=self.id,
@@ -193,7 +191,7 @@ class Universe:
         )
 
     def public_piece(self) -> EndlessPiece | None:
-        """The endless piece as those in the room are told of it."""
+        """The endless piece as the room sees it."""
         if self.endless is None:
             return None
         return EndlessPiece.model_construct(
@@ -205,7 +203,7 @@ class Universe:
         )
 
     def summary(self) -> UniverseSummary:
-        """The universe as it stands in a listing."""
+        """The universe's entry in a listing."""
         return UniverseSummary(
             id=self.id,
             name=self.name,

@@ -1,4 +1,4 @@
-"""What is decided on one universe: the family of requests, closed."""
+"""All requests that are decided on one universe: a closed family."""
 
 from typing import assert_never
 
@@ -40,7 +40,7 @@ from harmonic_protocol.messages.universes import (
     UpdateUniverse,
 )
 
-#: A function that dispatches on it ends in ``assert_never``.
+#: A function that dispatches on this ends in ``assert_never``.
 UniverseRequest = (
     StateCommand
     | ResumeRoom
@@ -73,7 +73,7 @@ UniverseRequest = (
 
 
 def never_grows(request: UniverseRequest) -> bool:
-    """Whether nothing that a request leads to lets a universe grow: an almost full log takes it."""
+    """Whether a request can only make a universe smaller: an almost full log still stores it."""
     match request:
         case (
             LeaveRoom()
