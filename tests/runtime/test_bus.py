@@ -1,6 +1,7 @@
 """The bus: requests, messages and subscriptions over a real broker."""
 
 import asyncio
+from contextlib import suppress
 from typing import cast
 
 import pytest
@@ -14,6 +15,7 @@ from harmonic_runtime.bus.client import (
     MessageTooLarge,
     NoResponders,
 )
+from harmonic_runtime.bus.connection import BrokerConnection
 from harmonic_runtime.bus.outgoing import MAX_TURNS
 from harmonic_runtime.bus.wire import Message
 from harmonic_runtime.observability.metrics import Metrics
@@ -247,6 +249,25 @@ async def test_a_bus_without_a_broker_names_the_setting() -> None:
     with pytest.raises(CannotStart, match=rf"^NATS at {nowhere} .*HARMONIC_NATS_URL\.$"):
         async with connected(nowhere, bus_start_timeout_s=0.3):
             pass
+
+
+async def test_a_start_ends_in_time_though_an_attempt_passes_its_cancellation_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    attempts = []
+
+    async def connect(*_: object, **__: object) -> None:
+        for number in (1, 2):
+            attempts.append(number)
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+        raise ConnectionResetError
+
+    monkeypatch.setattr(BrokerConnection, "connect", connect)
+    with pytest.raises(CannotStart):
+        async with connected("nats://127.0.0.1:1", bus_start_timeout_s=0.1):
+            pass
+    assert attempts == [1, 2]
 
 
 class Written:

@@ -272,8 +272,8 @@ class Bus:
         """Connect; raise :class:`CannotStart` if that takes too long."""
         timeout_s = self._settings.bus_start_timeout_s
         try:
+            await self.link.connect(name, timeout_s)
             async with asyncio.timeout(timeout_s):
-                await self.link.connect(name)
                 self.connection.add_interest(self._inbox_interest)
                 self.link.ready = True
                 await self.flush(timeout_s)

@@ -25,6 +25,8 @@ from harmonic_runtime.process.settings import ServiceSettings
 #: How long the bus may take to stop: what is under way is handled, what is sent is written.
 STOP_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
+#: How long an attempt to connect that was cancelled may take to end before it is cancelled again.
+CANCELLED_AGAIN_S = 0.1
 #: OpenSSL's word for a certificate of an authority that is not trusted, ...
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 #: ... and the broker's for a subject that a user may not hear.
@@ -70,8 +72,23 @@ class Link:
         self._reconnects = metrics.counter(table.BUS_RECONNECTS)
         self._errors = metrics.counter(table.BUS_ERRORS)
 
-    async def connect(self, name: str) -> None:
-        """Connect, and go on trying until it succeeds; the caller bounds the time."""
+    async def connect(self, name: str, timeout_s: float) -> None:
+        """Connect, and go on trying until it succeeds; raise ``TimeoutError`` after so long."""
+        connecting = asyncio.ensure_future(self._connect(name))
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.wait({connecting})
+        finally:
+            # An attempt that fails in the turn of its cancellation passes it over, and the next
+            # one begins: ``asyncio.wait_for`` does so before Python 3.12.
+            while not connecting.done():
+                connecting.cancel()
+                await asyncio.wait({connecting}, timeout=CANCELLED_AGAIN_S)
+            why_not = None if connecting.cancelled() else connecting.exception()
+        if why_not is not None:
+            raise why_not
+
+    async def _connect(self, name: str) -> None:
         settings = self._settings
         user, password = _user_of(settings)
         await self.connection.connect(
