@@ -17,6 +17,7 @@ from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.presence import DecisionInputs, editable
+from harmonic_state.domain.timestamps import shifted
 from harmonic_state.domain.universe import EndlessState, Universe
 
 #: Milliseconds from the start request to the first bar: time to deliver that bar to everybody.
@@ -138,13 +139,12 @@ def _bar(
 def _stopped(
     universe: Universe, piece: EndlessState, moment: DecisionInputs, user_id: str | None = None
 ) -> MusicStopped:
-    ends_at = datetime.fromisoformat(moment.timestamp) + timedelta(milliseconds=END_LEAD_MS)
     return MusicStopped(
         universe_id=universe.id,
         stream_id=piece.stream_id,
         reason="empty" if user_id is None else "stopped",
         user_id=user_id,
-        ends_at=ends_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        ends_at=shifted(moment.timestamp, timedelta(milliseconds=END_LEAD_MS)),
         timestamp=moment.timestamp,
         seq=universe.seq + 1,
     )

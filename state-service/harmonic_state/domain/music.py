@@ -1,6 +1,6 @@
 """Requests for a piece: one at a time for each user, answered by notes or, in time, by an error."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import CompleteMusic, ExpireMusic
@@ -13,6 +13,7 @@ from harmonic_protocol.refusals import Code, Refused, refused
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.permissions import visible
 from harmonic_state.domain.presence import DecisionInputs, seat_of
+from harmonic_state.domain.timestamps import shifted
 from harmonic_state.domain.universe import Universe
 
 #: Milliseconds without notes after which the requester gets an error, and a late piece is dropped.
@@ -88,16 +89,11 @@ def complete(
             key=request.key,
             scale=request.scale,
             seq=universe.seq + 1,
-            play_at=_later(moment.timestamp, PLAY_LEAD_MS),
+            play_at=shifted(moment.timestamp, timedelta(milliseconds=PLAY_LEAD_MS)),
             composer_version=request.composer_version,
             service=job.service,
         )
     ]
-
-
-def _later(timestamp: str, by_ms: int) -> str:
-    at = datetime.fromisoformat(timestamp) + timedelta(milliseconds=by_ms)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def expire(universe: Universe | None, request: ExpireMusic) -> list[LogEvent]:

@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from harmonic_protocol.messages.declaration import Command
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
+from harmonic_state.domain.timestamps import shifted
 from harmonic_state.domain.universe import AppliedOperation, Universe
 
 #: This many operations are remembered, ...
@@ -64,7 +65,7 @@ def forgettable(operations: Mapping[str, AppliedOperation], now: str) -> list[st
     """The keys of the oldest operations, as far as they need not be remembered at this time."""
     spare = len(operations) - REMEMBERED_OPERATIONS
     surplus = len(operations) - MAX_REMEMBERED_OPERATIONS
-    horizon = earlier_than(now, REMEMBERED_S)
+    horizon = shifted(now, -timedelta(seconds=REMEMBERED_S))
     found: list[str] = []
     for name, applied in operations.items():
         is_old = len(found) < spare and applied.timestamp < horizon
@@ -72,12 +73,6 @@ def forgettable(operations: Mapping[str, AppliedOperation], now: str) -> list[st
             break
         found.append(name)
     return found
-
-
-def earlier_than(timestamp: str, by_s: int) -> str:
-    """The time ``by_s`` seconds before another one."""
-    at = datetime.fromisoformat(timestamp) - timedelta(seconds=by_s)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def digest(command: Command) -> str:

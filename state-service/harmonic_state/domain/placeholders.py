@@ -1,10 +1,12 @@
 """Replaces a user of a universe by a placeholder."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from harmonic_protocol.messages.universes import UserErased
 from harmonic_state.domain.bounds import seats_bytes
-from harmonic_state.domain.operations import REMEMBERED_S, earlier_than, stored_bytes
+from harmonic_state.domain.operations import REMEMBERED_S, stored_bytes
+from harmonic_state.domain.timestamps import shifted
 from harmonic_state.domain.universe import Universe
 
 
@@ -19,7 +21,7 @@ def without_user(universe: Universe, event: UserErased) -> Universe:
     def named(user_id: str) -> str:
         return placeholder if user_id == gone else user_id
 
-    horizon = earlier_than(event.timestamp, REMEMBERED_S)
+    horizon = shifted(event.timestamp, -timedelta(seconds=REMEMBERED_S))
     operations = {
         key: each
         for key, each in universe.operations.items()
