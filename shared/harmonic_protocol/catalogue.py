@@ -74,11 +74,9 @@ from harmonic_protocol.messages.universes import (
 StateCommand = JoinRoom | LeaveRoom | ParameterCommand | GenerateMusic | StartMusic | StopMusic
 #: All commands of clients.
 ClientCommand = StateCommand | LiveSignal | RefreshToken | TimeSync
-#: All operations that a caller of the HTTP API may ask the owners of universes for.
-OwnerOperation = (
-    CreateUniverse
-    | ListUniverses
-    | GetUniverse
+#: All operations of the HTTP API on a universe that there is, which its owner decides.
+UniverseOperation = (
+    GetUniverse
     | UpdateUniverse
     | DeleteUniverse
     | SetMember
@@ -94,6 +92,8 @@ OwnerOperation = (
     | GetMusic
     | ListAudit
 )
+#: All operations that a caller of the HTTP API may ask the owners of universes for.
+OwnerOperation = CreateUniverse | ListUniverses | UniverseOperation
 #: All operations of the HTTP API; the last ones reach owners as commands.
 ApiOperation = OwnerOperation | ChangeParameters | ComposeMusic
 

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from harmonic_protocol.catalogue import StateCommand
+from harmonic_protocol.catalogue import StateCommand, UniverseOperation
 from harmonic_protocol.internal import (
     CloseConnection,
     CompleteMusic,
@@ -54,21 +54,7 @@ UniverseRequest = (
     | ForgetHistory
     | OwnRequest
     | CreateUniverse
-    | GetUniverse
-    | UpdateUniverse
-    | DeleteUniverse
-    | SetMember
-    | RemoveMember
-    | RemoveParticipant
-    | BanUser
-    | UnbanUser
-    | GetParticipants
-    | ListEvents
-    | FollowUniverse
-    | LinkStream
-    | ListMusic
-    | GetMusic
-    | ListAudit
+    | UniverseOperation
 )
 
 
