@@ -6,7 +6,6 @@ members have seen could be used again. If nobody is in the room, the broker says
 """
 
 import asyncio
-import itertools
 from collections.abc import Collection
 from contextlib import suppress
 
@@ -15,6 +14,7 @@ from harmonic_protocol.internal import LOG_END_ASKED, SIGNAL_EVENT, LogEndSeen
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.bus.wire import STATUS, Message
+from harmonic_state.answer_inbox import AnswerInbox
 from harmonic_state.domain.universe import Universe
 
 #: Seconds that an owner waits for the gateways that should answer, ...
@@ -30,14 +30,11 @@ class Witnesses:
     def __init__(self, bus: Bus, gateways: Directory) -> None:
         self._bus = bus
         self._gateways = gateways
-        # The gateways learn this subject, and not the one on which the broker answers this replica.
-        self._inbox = bus.new_inbox("witness")
-        self._numbers = itertools.count()
-        self._questions: dict[str, _Question] = {}
+        self._inbox = AnswerInbox(bus, "witness")
 
     async def listen(self) -> None:
         """Subscribe to answers."""
-        await self._bus.subscribe(f"{self._inbox}.*", self._take)
+        await self._inbox.listen()
 
     async def furthest(self, universe_id: str, universe: Universe | None) -> int:
         """The furthest position that a gateway with members was sent; 0 without an answer in time.
@@ -46,9 +43,9 @@ class Witnesses:
         """
         seats = universe.connections.values() if universe is not None else ()
         awaited = {seat.gateway_id for seat in seats} & self._gateways.live()
-        reply = f"{self._inbox}.{next(self._numbers)}"
-        question = self._questions[reply] = _Question(awaited)
-        try:
+        question = _Question(awaited)
+        # Without answers, the universe is loaded as if nobody had been asked.
+        with self._inbox.question(question.hear) as reply, suppress(TimeoutError, BusUnavailable):
             self._bus.post(
                 subjects.signal(universe_id),
                 b"",
@@ -57,23 +54,7 @@ class Witnesses:
             )
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await question.answered
-        except (TimeoutError, BusUnavailable):
-            # Without answers, the universe is loaded as if nobody had been asked.
-            pass
-        finally:
-            del self._questions[reply]
         return question.furthest
-
-    def _take(self, message: Message) -> None:
-        question = self._questions.get(message.subject)
-        if question is None:
-            return
-        if STATUS in message.headers:
-            # The broker's answer that nobody listens.
-            question.end()
-            return
-        with suppress(ValueError):
-            question.take(LogEndSeen.model_validate_json(message.payload))
 
 
 class _Question:
@@ -84,6 +65,15 @@ class _Question:
         self._loop = asyncio.get_running_loop()
         self.furthest = 0
         self.answered: asyncio.Future[None] = self._loop.create_future()
+
+    def hear(self, message: Message) -> None:
+        """Take a message, which may be none that can be read."""
+        if STATUS in message.headers:
+            # The broker's answer that nobody listens.
+            self.end()
+            return
+        with suppress(ValueError):
+            self.take(LogEndSeen.model_validate_json(message.payload))
 
     def take(self, seen: LogEndSeen) -> None:
         """Take an answer; end if no further one is awaited."""
