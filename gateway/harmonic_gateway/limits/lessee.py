@@ -23,7 +23,6 @@ APPEND_TIMEOUT_S = 1.0
 #: Users with leases here. Above the bound, the user whose last append is oldest is dropped first.
 MAX_LESSEES = 100_000
 
-
 #: A user, and the allowance that is leased.
 Key: TypeAlias = tuple[str, RateClass]
 
@@ -90,12 +89,12 @@ class Lessee:
         user = self._user((user_id, rate), now_s)
         if user is None:
             on_answer(LeaseAnswer.SINGLY)
-        elif user.waiting:
-            # In order of arrival.
-            user.waiting.append(on_answer)
         else:
+            # In order of arrival.
+            is_first = not user.waiting
             user.waiting.append(on_answer)
-            self._go_on(user, now_s)
+            if is_first:
+                self._go_on(user, now_s)
 
     def used(self, user_id: str, rate: RateClass) -> int:
         """How many of a user's requests were granted from leases in the last window."""

@@ -7,7 +7,7 @@ compressed once is valid for every client, and no connection keeps a window betw
 import asyncio
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMessage, WSMsgType, hdrs, web
 from aiohttp._websocket import reader, reader_py
@@ -39,11 +39,17 @@ class _ForgetfulReader(reader_py.WebSocketReader):
         self._decompressobj = None
 
 
-class _TakesTexts:
+if TYPE_CHECKING:
+    _AnyQueue = reader_py.WebSocketDataQueue
+else:
+    _AnyQueue = object
+
+
+class _TakesTexts(_AnyQueue):
     """A queue that offers each text in the call that reads it, so that no task is woken.
 
     A text that cannot be taken then waits with the other messages. So does a text in measured data,
-    since handling it is measured by itself.
+    since handling it is measured by itself. It stands before a queue of aiohttp.
     """
 
     __slots__ = ()
@@ -51,12 +57,27 @@ class _TakesTexts:
     take_text: Callable[[str | None], bool] | None
     on_waiting: Callable[[], None] | None
     is_measured: bool
-    _buffer: Any
+
+    def __init__(self, protocol: Any, limit: int, *, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(protocol, limit, loop=loop)
+        self.take_text = self.on_waiting = None
+        self.is_measured = False
 
     @property
     def is_empty(self) -> bool:
         """Whether no message waits."""
         return not self._buffer
+
+    def feed_data(self, data: WSMessage | WSMessageTextBytes, size: int) -> None:
+        """Take a message that was read, or add it to the queue."""
+        if not self._is_taken(data):
+            super().feed_data(data, size)
+            self._tell()
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """Note that no message can be read any more."""
+        super().set_exception(exc, *cause)
+        self._tell()
 
     def _is_taken(self, data: WSMessage | WSMessageTextBytes) -> bool:
         take = self.take_text
@@ -75,41 +96,9 @@ class _Queue(_TakesTexts, reader.WebSocketDataQueue):
 
     __slots__ = ("is_measured", "on_waiting", "take_text")
 
-    def __init__(self, protocol: Any, limit: int, *, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(protocol, limit, loop=loop)
-        self.take_text = self.on_waiting = None
-        self.is_measured = False
-
-    def feed_data(self, data: WSMessage | WSMessageTextBytes, size: int) -> None:
-        """Take a message that was read, or add it to the queue."""
-        if not self._is_taken(data):
-            super().feed_data(data, size)
-            self._tell()
-
-    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """Note that no message can be read any more."""
-        super().set_exception(exc, *cause)
-        self._tell()
-
 
 class _InflatingQueue(_TakesTexts, reader_py.WebSocketDataQueue):
     """The queue of the reader for compressed messages."""
-
-    def __init__(self, protocol: Any, limit: int, *, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(protocol, limit, loop=loop)
-        self.take_text = self.on_waiting = None
-        self.is_measured = False
-
-    def feed_data(self, data: WSMessage | WSMessageTextBytes, size: int) -> None:
-        """Take a message that was read, or add it to the queue."""
-        if not self._is_taken(data):
-            super().feed_data(data, size)
-            self._tell()
-
-    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """Note that no message can be read any more."""
-        super().set_exception(exc, *cause)
-        self._tell()
 
 
 class WebSocket(web.WebSocketResponse):
@@ -171,11 +160,11 @@ class WebSocket(web.WebSocketResponse):
     ) -> None:
         self._ws_protocol = protocol
         self._writer = writer
-        # Without compression, aiohttp's compiled reader is sufficient.
         transport = request.transport
         if transport is None:
             return
         attached = self._attached = Attached(request.protocol, transport)
+        # Without compression, aiohttp's compiled reader is sufficient.
         kind_of_queue = _InflatingQueue if self.deflates else _Queue
         queue = kind_of_queue(attached, _QUEUED_BYTES, loop=asyncio.get_running_loop())
         self._reader = queue
