@@ -142,17 +142,7 @@ def stored_bar(asked: BarJob, bar: ComposedBar) -> StoredBar:
         key=bar.key,
         scale=bar.scale,
         as_of=asked.as_of,
-        notes=tuple(
-            StoredNote.model_construct(
-                pitch=note.pitch,
-                start_time=note.start,
-                duration=note.duration,
-                velocity=note.velocity,
-                voice=note.voice,
-                section=note.section,
-            )
-            for note in bar.notes
-        ),
+        notes=tuple(StoredNote.model_construct(**note.fields()) for note in bar.notes),
         style=bar.style,
         meter=bar.meter,
         instruments=dict(bar.instruments),

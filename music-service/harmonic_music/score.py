@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
 from math import nextafter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harmonic_music.theory.meters import FOUR_FOUR, UNITS_PER_BEAT, Meter
 from harmonic_protocol.values import Key, Note, Scale, VoiceName
@@ -89,6 +89,17 @@ class Timed(NamedTuple):
     voice: VoiceName
     section: str | None
 
+    def fields(self) -> dict[str, Any]:
+        """The note by the field names of messages and stored pieces."""
+        return {
+            "pitch": self.pitch,
+            "start_time": self.start,
+            "duration": self.duration,
+            "velocity": self.velocity,
+            "voice": self.voice,
+            "section": self.section,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -160,17 +171,7 @@ class Score:
 
     def notes(self) -> tuple[Note, ...]:
         """The notes as clients get them."""
-        return tuple(
-            Note.model_construct(
-                pitch=note.pitch,
-                start_time=note.start,
-                duration=note.duration,
-                velocity=note.velocity,
-                voice=note.voice,
-                section=note.section,
-            )
-            for note in self.timed()
-        )
+        return tuple(Note.model_construct(**note.fields()) for note in self.timed())
 
     def timed_strokes(self) -> Iterator[tuple[int, float, int]]:
         """The drums: key, start in seconds and velocity, sorted by start."""
