@@ -1,17 +1,15 @@
 """Node's socket.io with Redis as a server under measurement, where both can be had."""
 
-import itertools
 import shutil
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from harmonic_local.node import InstallError, install, node
 from harmonic_local.processes import Managed, free_port, says_ready
 from harness.world import SECRET
-from load.servers import PING_INTERVAL_S, PING_TIMEOUT_S, name_of
+from load.servers import PING_INTERVAL_S, PING_TIMEOUT_S, OtherServer, name_of
 
 FOLDER = Path(__file__).parent / "node"
 NAME = "node"
@@ -19,26 +17,6 @@ NAME = "node"
 
 class Missing(Exception):
     """Something of the peer is not on this machine, and cannot be installed by this program."""
-
-
-@dataclass
-class Node:
-    """One process of Node or several, and the Redis between them."""
-
-    ports: Sequence[int]
-    processes: Mapping[str, Managed]
-    name: str = NAME
-
-    _numbers = itertools.count(1)
-
-    @property
-    def port(self) -> int:
-        """The first of its ports."""
-        return self.ports[0]
-
-    async def universes(self, count: int) -> list[str]:
-        """Any name will do."""
-        return [f"universe-{next(self._numbers)}" for _ in range(count)]
 
 
 async def prepare() -> None:
@@ -52,7 +30,7 @@ async def prepare() -> None:
 
 
 @asynccontextmanager
-async def node_with_redis(processes: int = 1) -> AsyncIterator[Node]:
+async def node_with_redis(processes: int = 1) -> AsyncIterator[OtherServer]:
     """So many processes of Node with one Redis, running. Redis stores nothing."""
     redis_port, ports = free_port(), [free_port() for _ in range(processes)]
     lines: list[str] = []
@@ -73,7 +51,7 @@ async def node_with_redis(processes: int = 1) -> AsyncIterator[Node]:
         for process in (redis, *started.values()):
             stopping.push_async_callback(_stop, process)
             await process.start()
-        yield Node(ports, {**started, "redis": redis})
+        yield OtherServer(ports, {**started, "redis": redis}, NAME)
     # One line a process says that it is ready; any other tells of a failure.
     sys.stderr.writelines(f"{line}\n" for line in lines if not says_ready(line))
 
