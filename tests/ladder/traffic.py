@@ -32,6 +32,7 @@ class Traffic:
     refused: int = 0
     returns: int = 0
     failures: int = 0
+    is_over: bool = False
     chance: random.Random = field(default_factory=lambda: random.Random(1))
 
 
@@ -47,15 +48,17 @@ async def traffic(world: World) -> AsyncIterator[Traffic]:
     try:
         yield seen
     finally:
+        # A call that fails in the turn in which it is cancelled passes that over.
+        seen.is_over = True
         for member in members:
             member.cancel()
         await asyncio.gather(*members, return_exceptions=True)
 
 
 async def _member(world: World, user: str, universe: str, number: int, seen: Traffic) -> None:
-    """One person, who comes back for ever."""
+    """One person, who comes back until it is over."""
     gateway = number
-    while True:
+    while not seen.is_over:
         client = Client(user, http=world.http)
         url = world.stack.urls[gateway % len(world.stack.urls)]
         try:
