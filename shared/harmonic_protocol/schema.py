@@ -41,7 +41,8 @@ class WireModel(BaseModel):
 
     def to_json(self) -> bytes:
         """The wire form: camel case, without the optional fields that nobody set to a value."""
-        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+        # As model_dump_json() does, without making a text of the bytes.
+        return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_none=True)
 
     def to_wire(self) -> dict[str, object]:
         """The wire form as plain JSON values."""
