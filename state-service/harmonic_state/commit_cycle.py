@@ -241,6 +241,8 @@ class CommitCycle:
         if batch is None or known is None:
             raise RuntimeError("stored what nobody has decided")
         self.known = known.then(batch.after, record.position, record.id)
+        if was_unknown:
+            self._unanswered = [each.unnamed() for each in self._unanswered]
         commands: list[Command] = []
         if batch.decided:
             self.ring.add(record)
@@ -276,7 +278,8 @@ class CommitCycle:
         """Answer all decided requests; their batch is the known universe from now on."""
         decided, self._unanswered, self._batch = self._unanswered, [], None
         self._conflicts, self._batch_limit = 0, MAX_BATCH
-        return [Answer(each.pending, _reply(each, self.known, self.ring)) for each in decided]
+        known = self.known or Loaded(None, 0)
+        return [each.answered(known, self.ring) for each in decided]
 
     def _conflicted(self, now: Instant) -> list[Command]:
         self._conflicts += 1

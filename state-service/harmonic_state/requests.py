@@ -26,6 +26,7 @@ from harmonic_protocol.intervening import (
 )
 from harmonic_protocol.messages.auditing import ListAudit
 from harmonic_protocol.messages.endless import StartMusic
+from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
     BanUser,
     CreateUniverse,
@@ -110,11 +111,15 @@ class Requests:
     def _dispatch(self, request: StateRequest, envelope: Envelope, message: Message) -> None:
         trace = envelope.trace
         reply = self._replying(request, message)
+        # Replies to other requests come after the effects of their events.
+        name = envelope.name if isinstance(request, ParameterCommand) else ""
         if self._tracer.records and trace.is_sampled:
             span = self._tracer.begin(
                 f"own {request.operation()}", trace.traceparent, arrived_s=message.arrived_s
             )
             trace, reply = trace._replace(traceparent=span.traceparent), _ending(span, reply)
+            # The reply ends the span.
+            name = ""
         caller, within_s = envelope.caller, self._time_left_s(envelope)
         if isinstance(request, ReadRequest):
             self._read(self._reads.answer(request, caller), message, reply)
@@ -141,6 +146,7 @@ class Requests:
                 reply=reply,
                 seen_position=envelope.position,
                 trace=trace,
+                name=name,
             )
             self._universes.submit(request.universe_id, pending)
         else:

@@ -174,6 +174,7 @@ class Append:
     """Store a record right after a position and its record: ``RecordStored`` or ``Conflicted``.
 
     ``trace`` belongs to the request that waited longest among those with a recorded trace.
+    ``carried_out`` is the record's header of that name.
     """
 
     at: str
@@ -181,6 +182,7 @@ class Append:
     position: int
     after: str
     trace: RequestTrace = NO_TRACE
+    carried_out: str = ""
 
 
 @value
@@ -213,10 +215,11 @@ Work: TypeAlias = Load | ReadOn | Append | Confirm | MakeRoom | CarryOutEffects
 
 @value
 class Answer:
-    """Reply to a request; it gets no other reply."""
+    """Reply to a request; it gets no other reply. With ``by_record``, the record has replied."""
 
     pending: PendingRequest
     reply: Reply
+    by_record: bool = False
 
     @classmethod
     def refusing(cls, pending: PendingRequest, refusal: Refused) -> Self:

@@ -95,6 +95,11 @@ class Calls:
         self._calls.pop(reply, None)
         self._many.discard(reply)
 
+    def answered_otherwise(self, reply: str) -> None:
+        """Drop a request that another message has answered."""
+        if self._calls.pop(reply, None) is not None:
+            self._outcome_answered.inc()
+
     def answered(self, message: Message) -> None:
         """Take an answer; one that nobody waits for is dropped."""
         reply = message.subject

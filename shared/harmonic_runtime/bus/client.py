@@ -201,6 +201,10 @@ class Bus:
         """Want no more answers to the request with this reply subject."""
         self._calls.forget(reply)
 
+    def answered(self, reply: str) -> None:
+        """Count a request as answered by another message: its caller is not told of an answer."""
+        self._calls.answered_otherwise(reply)
+
     async def subscribe(
         self, subject: str, handler: Handler, *, queue: str = "", republished: bool = False
     ) -> Subscription:
