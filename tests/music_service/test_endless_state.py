@@ -345,7 +345,8 @@ def test_the_place_and_the_time_are_bounded(
 def test_numbers_of_a_segment_are_bounded(name: str, lowest: int, highest: int) -> None:
     assert read(with_value(name, lowest)) is not None
     assert read(with_value(name, highest)) is not None
-    for value in (lowest - 1, highest + 1, "1", 1.5, [1], {}):
+    beyond: tuple[object, ...] = (lowest - 1, highest + 1, "1", 1.5, [1], {})
+    for value in beyond:
         assert read(with_value(name, value)) is None
 
 
