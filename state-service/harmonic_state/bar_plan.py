@@ -118,10 +118,17 @@ class BarPlan:
 
     # What is to be done.
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is played, as far as is known."""
+        return self._piece is None and self._told is None
+
     def next(self, now_us: int, turn: int) -> Step:
         """The next step of the replica that is ``turn``-th in rank for the universe, from 0."""
         if self._works:
             return AwaitWork()
+        if self.is_over:
+            return Forget()
         if now_us < self._not_before_us:
             return WaitUntil(self._not_before_us)
         step = self._step(now_us, turn * STEP_US)
