@@ -17,7 +17,7 @@ Events are methods; :meth:`Chain.next` says, one at a time, what is to be done.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import NamedTuple, TypeAlias
 
@@ -226,7 +226,7 @@ class Chain:
             elif self._is_behind:
                 self._catches_up, self._waits = True, True
                 return FetchRecords(position)
-            elif self._catches_up and not self._joins_up(position):
+            elif self._catches_up and not _joins_up(self._heard, position):
                 # The owner's replica of the log lags behind what was republished.
                 self._is_behind, self._waits = True, True
                 return Pause()
@@ -261,6 +261,8 @@ class Chain:
         if queue is self._heard:
             self._heard_bytes -= dropped.size_bytes
 
-    def _joins_up(self, position: int) -> bool:
-        ahead = next((heard for heard in self._heard if heard.position > position), None)
-        return ahead is None or ahead.previous <= position
+
+def _joins_up(heard: Iterable[Heard], position: int) -> bool:
+    """Whether the records that were heard go on right after a position."""
+    ahead = next((one for one in heard if one.position > position), None)
+    return ahead is None or ahead.previous <= position

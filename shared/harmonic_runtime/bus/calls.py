@@ -90,15 +90,11 @@ class Calls:
             self._many.add(reply)
         self._deadlines.add(reply, timeout_s)
 
-    def forget(self, reply: str) -> None:
-        """Drop a request: later answers to it are ignored."""
-        self._calls.pop(reply, None)
-        self._many.discard(reply)
-
-    def answered_otherwise(self, reply: str) -> None:
-        """Drop a request that another message has answered."""
-        if self._calls.pop(reply, None) is not None:
+    def forget(self, reply: str, *, is_answered: bool = False) -> None:
+        """Drop a request: later answers to it are ignored. Count it if another message was one."""
+        if self._calls.pop(reply, None) is not None and is_answered:
             self._outcome_answered.inc()
+        self._many.discard(reply)
 
     def answered(self, message: Message) -> None:
         """Take an answer; one that nobody waits for is dropped."""

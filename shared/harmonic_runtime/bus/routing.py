@@ -139,7 +139,7 @@ class OwnerClient:
 
     def answered(self, asked: str) -> None:
         """The answer came otherwise: expect none."""
-        self._bus.answered(asked)
+        self._bus.forget(asked, is_answered=True)
 
     async def _request(
         self,
