@@ -59,6 +59,11 @@ class Deadlines(Generic[K]):
         if not keys:
             del self._ends[number]
 
+    @property
+    def next_s(self) -> float | None:
+        """When the next keys are reported, by the loop's clock; ``None`` if there are none."""
+        return min(self._ends) * self._grain_s if self._ends else None
+
     def clear(self) -> None:
         """Forget all keys."""
         self._ends.clear()
