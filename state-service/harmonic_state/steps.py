@@ -7,6 +7,7 @@ from typing import Self, TypeAlias
 
 from harmonic_protocol.envelope import NO_TRACE, Reply, RequestTrace
 from harmonic_protocol.refusals import Refused
+from harmonic_protocol.transient import OVERDUE
 from harmonic_protocol.value import value
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe
@@ -225,6 +226,11 @@ class Answer:
     def refusing(cls, pending: PendingRequest, refusal: Refused) -> Self:
         """The answer that refuses a request."""
         return cls(pending, Reply(error=refusal))
+
+    @classmethod
+    def overdue(cls, late: Sequence[PendingRequest]) -> "list[Command]":
+        """The answers to requests whose deadline has passed."""
+        return [cls.refusing(pending, OVERDUE) for pending in late]
 
 
 @value
