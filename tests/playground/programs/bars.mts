@@ -1,0 +1,93 @@
+// Two windows on two gateways, far away, play the endless piece together; one of them is cut off.
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient, type MusicBar } from '../../../shared/client-ts/src/index.ts';
+import { network } from '../../client_ts/programs/network.mts';
+import { button, done, eventually, join, plan, slider } from './browser.mts';
+import { found } from './onsets.mts';
+import { beginsMs, tap } from './taps.mts';
+
+const LATENCY_MS = 80;
+const JITTER_MS = 40;
+const OUTAGE_MS = 2000;
+const WARM_UP_BARS = 1;
+// By hand, on a quiet machine: `bars.mts PLAN BARS TEMPO OUTAGES APART_MS`. Otherwise only what no
+// load of the machine changes is required: every bar that came in time sounds once, and whole.
+const wanted = Number(process.argv[3] ?? 7);
+const tempo = Number(process.argv[4] ?? 160);
+const outages = Number(process.argv[5] ?? 1);
+const maxApartMs = Number(process.argv[6] ?? Infinity);
+const isByHand = Number.isFinite(maxApartMs);
+
+const networks = await Promise.all(plan.gateways.map(url => network(url, LATENCY_MS, JITTER_MS)));
+/** When Ben's window received which bar for the first time. */
+const receivedMs = new Map<number, number>();
+const received = (text: string): void => {
+  const number = Number(/"music_bar",.*"bar":(\d+)/.exec(text)?.[1]);
+  if (!Number.isNaN(number) && !receivedMs.has(number)) receivedMs.set(number, Date.now());
+};
+const [ann, ben] = [
+  await join('Ann', { before: tap, gateway: networks[0]?.url ?? '' }),
+  await join('Ben', { before: tap, gateway: networks[1]?.url ?? '', received }),
+];
+// A program that is in the room as well, and near: it has all bars.
+const client = createClient({ url: plan.gateways[0], getToken: () => plan.tokens['owner'] ?? '' });
+const universe = client.universe(plan.universe);
+await universe.joined();
+const bars: MusicBar[] = [];
+universe.onBar(bar => bars.push(bar));
+
+for (const page of [ann, ben]) await page.locator('header').click();
+for (const page of [ann, ben]) await button(page, 'Sound is on').waitFor();
+await slider(ann, 'tempo').fill(String(tempo));
+// Without drums: each note is an oscillator's beginning, and nothing else is.
+await ann.getByRole('combobox', { name: 'style' }).selectOption('strings');
+await button(ann, 'Play without an end').click();
+await button(ben, 'Stop the endless piece').waitFor();
+await eventually(async () => bars.length, count => count > WARM_UP_BARS, 'bars come');
+
+// Ben's network is away for two seconds, now and then, wherever the piece is by then.
+const spacing = Math.floor(wanted / (outages + 1));
+for (let outage = 1; outage <= outages; outage += 1) {
+  await eventually(async () => bars.length, count => count > outage * spacing, 'bars come', Infinity);
+  await sleep(Math.random() * 1000 * (bars[0]?.duration ?? 1));
+  await networks[1]?.outage(OUTAGE_MS);
+}
+await eventually(async () => bars.length, count => count > wanted + WARM_UP_BARS, 'bars come', Infinity);
+await button(ben, 'Stop the endless piece').click();
+await button(ann, 'Play without an end').waitFor();
+
+const [anns, bens] = await Promise.all([ann, ben].map(beginsMs));
+const judged = bars.slice(WARM_UP_BARS, wanted + WARM_UP_BARS);
+const told = judged.map(bar => {
+  const [one, other] = [found(bar, anns ?? []), found(bar, bens ?? [])];
+  const leadMs = Date.parse(bar.startsAt) - (receivedMs.get(bar.bar) ?? Infinity);
+  const isDoubled = other.begun.some((count, index) => count > (one.begun[index] ?? 0));
+  return { bar: bar.bar, leadMs, apartMs: Math.abs(one.lateMs - other.lateMs), isDoubled, one, other };
+});
+const apart = told.map(({ apartMs }) => apartMs).filter(Number.isFinite).sort((one, other) => one - other);
+const broken = told.filter(({ one, other }) => one.missing + other.missing > 0);
+const late = told.filter(({ leadMs }) => leadMs < 0);
+console.log(
+  JSON.stringify({
+    bars: judged.length,
+    barS: judged[0]?.duration,
+    mostApartMs: apart.at(-1),
+    medianApartMs: apart[apart.length >> 1],
+    annLateMs: Math.max(...told.map(({ one }) => one.lateMs)),
+    benLateMs: Math.max(...told.map(({ other }) => other.lateMs)),
+    leastLeadMs: Math.min(...told.map(({ leadMs }) => leadMs)),
+    doubled: told.filter(({ isDoubled }) => isDoubled).length,
+    cameTooLate: late.map(({ bar, leadMs }) => [bar, leadMs]),
+    notWhole: broken.map(({ bar, one, other, leadMs }) => [bar, one.missing, other.missing, leadMs]),
+  }),
+);
+for (const { bar, one, other, isDoubled, leadMs } of told) {
+  assert.equal(one.missing, 0, `bar ${bar} is whole in Ann's window`);
+  assert.ok(!isDoubled, `no note of bar ${bar} sounds twice in Ben's window`);
+  if (isByHand || leadMs > 0) assert.equal(other.missing, 0, `bar ${bar}, which came ${leadMs} ms ahead, is whole in Ben's`);
+}
+assert.ok((apart.at(-1) ?? Infinity) <= maxApartMs, `a bar begins ${apart.at(-1)} ms apart`);
+client.close();
+await done();
+await Promise.all(networks.map(each => each.close()));
