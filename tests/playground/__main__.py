@@ -1,9 +1,9 @@
 """``python -m playground [look DIR | weigh | bars]``: build the page; take pictures; measure.
 
-``weigh`` shows what the page costs, with a piece and with an endless one. ``bars`` has two windows on
-two gateways play 100 bars of an endless piece together. Their networks take 80 ms each way, and up
-to 40 ms more for each message; one of them is away for two seconds five times. ``bars TEMPO`` has
-bars of another length. Each is for a quiet machine.
+``weigh`` shows what the page costs, with a piece and with an endless one. ``bars`` has two windows
+on two gateways play 100 bars of an endless piece together. Their networks take 80 ms each way, and
+up to 40 ms more for each message; one of them is away for two seconds five times. ``bars TEMPO``
+has bars of another length. Each is for a quiet machine.
 """
 
 import asyncio
@@ -44,7 +44,8 @@ async def weigh() -> int:
     """Show what the page costs with 5,000 particles, all of which have to be drawn."""
     with tempfile.TemporaryDirectory() as directory:
         async with product(Path(directory)) as stack:
-            print(await browse(stack, "weight.mts", str(PARTICLES)))
+            for played in ("piece", "endless"):
+                print(played, await browse(stack, "weight.mts", str(PARTICLES), played))
     return 0
 
 

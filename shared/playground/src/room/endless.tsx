@@ -88,15 +88,15 @@ export function MoveList({ room }: { room: Room }) {
   useWatched(room.universe, ({ presences }) => presences);
   const shown = isOn ? moves.filter(move => move.bar === undefined || bar < move.bar + SHOWN_BARS) : [];
   return (
-    <ul class="moves" role="log" aria-label="What was moved">
+    <div class="moves" role="log" aria-label="What was moved">
       {shown.map(move => (
-        <li key={move.seq} style={{ '--hue': room.hue(move.userId) }}>
+        <p key={move.seq} style={{ '--hue': room.hue(move.userId) }}>
           <span class="dot" aria-hidden="true" />
           {`${room.nameOf(move.userId)}: ${move.what}`}
           <small aria-hidden="true">{whenHeard(move, bar)}</small>
-        </li>
+        </p>
       ))}
-    </ul>
+    </div>
   );
 }
 
