@@ -10,6 +10,7 @@ import { linkTo, nameIn, read, universeIn } from '../src/address.ts';
 import { bandsOf, samplesOf } from '../src/music/spectrum.ts';
 import { AudioTime } from '../src/music/audio-time.ts';
 import { heardIn, withBar, withMove, type Endless } from '../src/music/endless.ts';
+import { HandOver } from '../src/music/hand-over.ts';
 import { beginning, isOn, positionS, Progress, ringingAt, type Playing } from '../src/music/timeline.ts';
 import { adapted, QUALITIES, START } from '../src/stage/quality.ts';
 import { Simulation, STRIDE } from '../src/stage/simulation.ts';
@@ -141,6 +142,32 @@ test('the audio clock is where it was seen farthest, and begins anew after it st
   assert.ok(Math.abs(time.at(3000) - 1.52) < 1e-9);
   for (let step = 1; step <= 100; step += 1) time.sample(1.02 + step * 0.1 - 0.01, 2500 + step * 100);
   assert.ok(Math.abs(time.at(3000) - 1.51) < 1e-9, 'what was seen long ago counts no more');
+});
+
+test('each note is handed over once and in time, and anew from where it is after a restart', () => {
+  const notes = [0, 1, 2, 3].map(startTime => ({ pitch: 60 + startTime, duration: 0.5, velocity: 80, startTime }));
+  const section = { notes, duration: 4, drums: [{ key: 36, velocity: 80, startTime: 2 }] } as never;
+  const handed: [number, number][] = [];
+  const orchestra = {
+    context: { currentTime: 10 },
+    note: ({ pitch }: { pitch: number }, _: unknown, atS: number) => handed.push([pitch, atS]),
+    stroke: ({ key }: { key: number }, atS: number) => handed.push([key, atS]),
+    silence: () => handed.push([0, 0]),
+  };
+  const handOver = new HandOver(orchestra as never);
+  const advance = (nowMs: number) => {
+    orchestra.context.currentTime = 10 + nowMs / 1000;
+    handOver.advance([{ section, startMs: 1000 }], nowMs);
+  };
+  for (const nowMs of [0, 500, 600, 700]) advance(nowMs);
+  assert.deepEqual(handed, [[60, 11], [61, 12]]);
+  advance(2700);
+  assert.deepEqual(handed.splice(0), [[60, 11], [61, 12], [62, 13], [63, 14], [36, 13]]);
+  handOver.restart();
+  advance(3200);
+  // What rings goes on, and what was handed over before comes again.
+  assert.deepEqual(handed.map(([what]) => what), [0, 62, 63]);
+  assert.equal(handed[2]?.[1], 14);
 });
 
 const barOf = (bar: number, more = {}) =>

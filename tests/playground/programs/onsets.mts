@@ -12,11 +12,16 @@ export interface HeardBar {
   readonly extra: number;
 }
 
-/** A sound is taken for a note so far around its time. */
-const NEAR_MS = 150;
-
-/** How each bar was heard, of bars that follow one another: notes and sounds are matched in their order. */
-export function heard(bars: readonly MusicBar[], beginsMs: readonly number[], soundsPerNote: number): readonly HeardBar[] {
+/**
+ * How each bar was heard, of bars that follow one another: notes and sounds are matched in their
+ * order, each note with `soundsPerNote` sounds that begin within `nearMs` of its time.
+ */
+export function heard(
+  bars: readonly MusicBar[],
+  beginsMs: readonly number[],
+  soundsPerNote: number,
+  nearMs: number,
+): readonly HeardBar[] {
   const notes = bars
     .flatMap(bar => bar.notes.map(({ startTime }) => ({ bar, atMs: Date.parse(bar.startsAt) + startTime * 1000 })))
     .flatMap(note => Array.from({ length: soundsPerNote }, () => note))
@@ -27,9 +32,9 @@ export function heard(bars: readonly MusicBar[], beginsMs: readonly number[], so
   for (const { bar, atMs } of notes) {
     const its = found.get(bar);
     if (!its) continue;
-    for (; (sounds[next] ?? Infinity) < atMs - NEAR_MS; next += 1) its.extra += 1;
+    for (; (sounds[next] ?? Infinity) < atMs - nearMs; next += 1) its.extra += 1;
     const begunMs = sounds[next] ?? Infinity;
-    if (begunMs > atMs + NEAR_MS) its.missing += 1;
+    if (begunMs > atMs + nearMs) its.missing += 1;
     else {
       its.lateMs.push(begunMs - atMs);
       next += 1;
