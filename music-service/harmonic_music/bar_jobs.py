@@ -15,7 +15,7 @@ from harmonic_music.endless import ComposedBar, compose_bar
 from harmonic_music.styles.catalogue import known_style
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.endless import MAX_BAR_BYTES
-from harmonic_protocol.pieces import BarJob, BarMade, StoredBar, StoredNote
+from harmonic_protocol.pieces import BAR_ANSWER_S, BarJob, BarMade, StoredBar, StoredNote
 from harmonic_protocol.values import Stroke
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.streams import StreamFull, Streams
@@ -25,8 +25,9 @@ from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import Clock, timestamp
 from harmonic_runtime.process.lifecycle import Tasks
 
-#: Requests that a replica holds at once; beyond, the owner asks another replica.
-MOST_BARS = 32
+#: Requests that a replica holds at once, each of at most some 6 KiB: what a slow core composes
+#: within ``BAR_ANSWER_S``. Beyond, the owner asks another replica.
+MOST_BARS = 256
 STORE_TIMEOUT_S = 1.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -74,13 +75,17 @@ class BarComposers:
         began_s = self._clock.monotonic()
         outcome = "composed"
         try:
-            made, stored = await asyncio.get_running_loop().run_in_executor(
-                self._executor, make_bar, asked
+            bar = await asyncio.get_running_loop().run_in_executor(
+                self._executor, self._make_in_time, asked, began_s
             )
-            await self._streams.append(
-                subjects.bar(asked.universe_id, asked.bar), stored, timeout_s=STORE_TIMEOUT_S
-            )
-            self._answer(message, made.to_json())
+            if bar is None:
+                outcome = "too_late"
+            else:
+                made, stored = bar
+                await self._streams.append(
+                    subjects.bar(asked.universe_id, asked.bar), stored, timeout_s=STORE_TIMEOUT_S
+                )
+                self._answer(message, made.to_json())
         except (BusUnavailable, StreamFull) as error:
             outcome = "not_stored"
             self._log.warning("bar_not_stored", reason=f"{type(error).__name__}: {error}")
@@ -91,6 +96,15 @@ class BarComposers:
             self._under_way -= 1
         self._outcomes.of(outcome).inc()
         self._seconds.observe(self._clock.monotonic() - began_s)
+
+    def _make_in_time(self, asked: BarJob, came_s: float) -> tuple[BarMade, bytes] | None:
+        """Make a bar, unless its owner has given this request up: ``None`` then.
+
+        Otherwise a replica with too much to do would compose bars twice, for nobody.
+        """
+        if self._clock.monotonic() - came_s > BAR_ANSWER_S:
+            return None
+        return make_bar(asked)
 
     def _answer(self, message: Message, payload: bytes) -> None:
         if not message.reply or subjects.is_reserved(message.reply):

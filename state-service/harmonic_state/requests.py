@@ -14,7 +14,7 @@ from harmonic_protocol.catalogue import (
     OwnerOperation,
     StateCommand,
 )
-from harmonic_protocol.envelope import Envelope, Reply
+from harmonic_protocol.envelope import Envelope, Reply, RequestTrace
 from harmonic_protocol.internal import (
     INTERNAL_REQUESTS,
     BusRequest,
@@ -26,6 +26,7 @@ from harmonic_protocol.intervening import (
 )
 from harmonic_protocol.messages.auditing import ListAudit
 from harmonic_protocol.messages.endless import StartMusic
+from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
     BanUser,
     CreateUniverse,
@@ -43,7 +44,14 @@ from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.means import Means
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.reads import ReadRequest, Reads
-from harmonic_state.refusals import BROKEN, MALFORMED, NO_BARS, NO_MODERATION, UNKNOWN
+from harmonic_state.refusals import (
+    BROKEN,
+    ENOUGH_PIECES,
+    MALFORMED,
+    NO_BARS,
+    NO_MODERATION,
+    UNKNOWN,
+)
 
 #: A reply is sent this much before its caller's timeout, but at most a quarter of the time before.
 REPLY_MARGIN_S = 0.1
@@ -83,6 +91,7 @@ class Requests:
         self._received = {name: received.of(name) for name in REQUESTS}
         self._lost = metrics.counter(table.REPLIES_LOST)
         self._misdirected = metrics.counter(table.REPLIES_MISDIRECTED)
+        self._pieces_refused = metrics.counter(table.PIECES_REFUSED)
 
     def receive(self, message: Message) -> None:
         """Handle one request; refuse an unreadable one."""
@@ -116,7 +125,10 @@ class Requests:
             )
             trace, reply = trace._replace(traceparent=span.traceparent), _ending(span, reply)
         caller, within_s = envelope.caller, self._time_left_s(envelope)
-        if isinstance(request, ReadRequest):
+        # The most frequent first: each class that it is not costs time.
+        if isinstance(request, ParameterCommand):
+            self._submit(request, request.universe_id, envelope, within_s, reply, trace)
+        elif isinstance(request, ReadRequest):
             self._read(self._reads.answer(request, caller), message, reply)
         elif isinstance(request, CreateUniverse):
             self._creations.begin(request, caller, within_s=within_s, reply=reply, trace=trace)
@@ -124,6 +136,9 @@ class Requests:
             reply(Reply(error=NO_MODERATION))
         elif isinstance(request, StartMusic) and not self._means.settings.stores_bars:
             reply(Reply(error=NO_BARS))
+        elif isinstance(request, StartMusic) and self._means.endless.is_full:
+            self._pieces_refused.inc()
+            reply(Reply(error=ENOUGH_PIECES))
         elif isinstance(request, UpdateUniverse) and _changes_owner(request):
             self._creations.begin_transfer(
                 request,
@@ -134,17 +149,28 @@ class Requests:
                 seen_position=envelope.position,
             )
         elif isinstance(request, UniverseRequest):
-            pending = self._means.pending(
-                request,
-                caller,
-                within_s=within_s,
-                reply=reply,
-                seen_position=envelope.position,
-                trace=trace,
-            )
-            self._universes.submit(request.universe_id, pending)
+            self._submit(request, request.universe_id, envelope, within_s, reply, trace)
         else:
             assert_never(request)
+
+    def _submit(  # noqa: PLR0917 -- once for each request
+        self,
+        request: UniverseRequest,
+        universe_id: str,
+        envelope: Envelope,
+        within_s: float,
+        reply: Callable[[Reply], None],
+        trace: RequestTrace,
+    ) -> None:
+        pending = self._means.pending(
+            request,
+            envelope.caller,
+            within_s=within_s,
+            reply=reply,
+            seen_position=envelope.position,
+            trace=trace,
+        )
+        self._universes.submit(universe_id, pending)
 
     def _time_left_s(self, envelope: Envelope) -> float:
         """Seconds that the request may take here for its reply to arrive in time."""
