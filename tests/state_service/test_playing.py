@@ -117,7 +117,9 @@ class Scene:
         self.asked.append(Asked(universe, request, reply, self.now_us))
 
     async def begin(self) -> None:
-        known = cast("Any", lambda name: Known(self.logged.get(name)))
+        def known(name: str) -> Any:
+            return Known(self.logged[name]) if name in self.logged else None
+
         await self.pieces.drive(self._own, known)
 
     def hears(self, universe: str, number: int, due_us: int | None, stream: str = "s") -> None:
@@ -313,6 +315,17 @@ def test_a_replica_in_waiting_reads_the_log_if_nobody_announces_the_next_bar() -
         assert (await here.composes()).bar == 4
 
     scene(test, turn=1)
+
+
+def test_a_piece_of_a_universe_that_is_not_there_is_forgotten() -> None:
+    async def test(here: Scene) -> None:
+        here.hears("u", 4, BEGIN_US)
+        await passes_us(0)
+        here.asked.pop().reply(Reply())
+        await settled()
+        assert here.numbers == [0, 0]
+
+    scene(test)
 
 
 def test_a_replica_in_waiting_that_hears_of_the_next_bar_does_nothing() -> None:
