@@ -43,8 +43,6 @@ from harmonic_state.domain.universe_requests import UniverseRequest
 Visibility = Literal["private", "public"]
 VISIBILITIES: tuple[Visibility, ...] = ("private", "public")
 NOBODY = Caller("", "")
-#: What is under way comes to rest in fewer steps.
-MOST_STEPS = 100
 #: All that happens to a connection: see :func:`_of_client`, :func:`_of_gateway` and the owner.
 EVENTS = (
     *("join", "second connection", "leave", "reply", "enter"),
@@ -212,9 +210,8 @@ class Exploration:
 
     A world is gone on from where it is met first, and not again: that is after as few actions as
     can lead to it, so all is seen that later visits could lead to within the depth. Orders are
-    counted by what leads to what. On its way to rest, a world need not go further than to one that
-    has come to rest before. Worlds are told apart by the hashes of their keys; those that are met
-    one action before the end are gone on from at once, and not kept.
+    counted by what leads to what. Worlds are told apart by the hashes of their keys; those that are
+    met one action before the end are gone on from at once, and not kept.
     """
 
     def __init__(self, depth: int) -> None:
@@ -225,7 +222,6 @@ class Exploration:
         #: How many actions are possible in a world that is met one action before the end.
         self._degrees: dict[int, int] = {}
         self._met_last: set[int] = set()
-        self._rested: set[int] = set()
         self.seen = Explored()
 
     def explore(self, first: World) -> Explored:
@@ -248,7 +244,7 @@ class Exploration:
                 number = self._numbers.get(key)
                 if number is None:
                     number = self._numbers[key] = len(self._numbers)
-                    self._rest(twin, key, path)
+                    _rest(twin, path)
                     yield _Branch(twin, number, path)
                 successors.append(number)
             self._successors.append(successors)
@@ -259,7 +255,7 @@ class Exploration:
             self._degrees[branch.number] += 1
             if key not in self._numbers and key not in self._met_last:
                 self._met_last.add(key)
-                self._rest(twin, key, path)
+                _rest(twin, path)
 
     def _done(self, branch: _Branch) -> Iterator[tuple[World, int, tuple[str, ...]]]:
         actions = list(possible(branch.world))
@@ -274,22 +270,6 @@ class Exploration:
                 raise AssertionError(f"{error!r}, after: {', '.join(path)}") from error
             yield twin, hash(twin.key()), path
 
-    def _rest(self, world: World, key: int, path: tuple[str, ...]) -> None:
-        passed: list[int] = []
-        end = Client.world = world.copied()
-        try:
-            while key not in self._rested:
-                passed.append(key)
-                assert len(passed) <= MOST_STEPS, "it does not come to rest"
-                if not end.settle_once():
-                    end.check()
-                    end.check_rest()
-                    break
-                key = hash(end.key())
-        except (AssertionError, KeyError) as error:
-            raise AssertionError(f"{error!r}, at rest after: {', '.join(path)}") from error
-        self._rested.update(passed)
-
     def _orders(self) -> int:
         counts = Counter({0: 1})
         for _ in range(self._depth - 1):
@@ -303,6 +283,15 @@ class Exploration:
     def _degree(self, number: int) -> int:
         known = self._degrees.get(number)
         return len(self._successors[number]) if known is None else known
+
+
+def _rest(world: World, path: tuple[str, ...]) -> None:
+    end = Client.world = world.copied()
+    try:
+        end.settle()
+        end.check()
+    except (AssertionError, KeyError) as error:
+        raise AssertionError(f"{error!r}, at rest after: {', '.join(path)}") from error
 
 
 def gathered(visibility: Visibility, *names: str) -> World:

@@ -541,14 +541,13 @@ class World:
     def settle(self) -> None:
         """Let all that is under way arrive, and all graces end; then everybody must agree."""
         for _ in range(100):
-            if not self.settle_once():
+            if not self._settle_once():
                 break
         else:
             raise AssertionError("it does not come to rest")
-        self.check_rest()
+        self._check_rest()
 
-    def check_rest(self) -> None:
-        """What holds once nothing is under way: everybody agrees."""
+    def _check_rest(self) -> None:
         present = {
             membership.connection.id: membership.mode
             for gateway in self.gateways.values()
@@ -565,12 +564,12 @@ class World:
         for gateway in self.gateways.values():
             assert all(each.requests == 0 for each in _memberships(gateway)), "a request is open"
 
-    def settle_once(self) -> bool:
-        """Let one thing arrive or end: the same in all worlds with the same key."""
-        for name, rejoin in sorted(self.pending):
-            self.step(name, rejoin=rejoin)
-            return True
-        for name in sorted(self.rejoining()):
+    def _settle_once(self) -> bool:
+        for (name, rejoin), pending in list(self.pending.items()):
+            if self.pending.get((name, rejoin)) is pending:
+                self.step(name, rejoin=rejoin)
+                return True
+        for name in self.rejoining():
             self.rejoin(name)
             return True
         for name, gateway in self.gateways.items():
@@ -578,8 +577,8 @@ class World:
             if room is not None and room.position is not None and room.position < self.end:
                 self.announce(name)
                 return True
-        for name in sorted(self.closed):
-            if self.closed[name] is not None:
+        for name, departure in self.closed.items():
+            if departure is not None:
                 self.depart(name)
                 return True
         return False
