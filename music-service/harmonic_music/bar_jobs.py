@@ -57,40 +57,54 @@ class BarComposers:
         metrics.gauge_from(table.BARS_COMPOSING, lambda: self._under_way)
 
     def receive(self, message: Message) -> None:
-        """Take one request; refuse one beyond the bound at once."""
+        """Take one request; refuse one that cannot be read, or is beyond the bound, at once."""
         try:
             asked = BarJob.model_validate_json(message.payload)
         except ValidationError:
-            self._outcomes.of("unreadable").inc()
+            self._refuse(message, "unreadable")
             return
         if self._under_way >= MOST_BARS:
-            self._outcomes.of("turned_away").inc()
-            self._answer(message, b"")
+            self._refuse(message, "turned_away")
             return
         self._under_way += 1
         self._tasks.start(self._take(asked, message), name="bar")
 
     async def _take(self, asked: BarJob, message: Message) -> None:
         began_s = self._clock.monotonic()
-        outcome = "composed"
         try:
-            made, stored = await asyncio.get_running_loop().run_in_executor(
-                self._executor, make_bar, asked
-            )
+            made, stored = await self._make(asked)
             await self._streams.append(
                 subjects.bar(asked.universe_id, asked.bar), stored, timeout_s=STORE_TIMEOUT_S
             )
             self._answer(message, made.to_json())
+            self._outcomes.of("composed").inc()
         except (BusUnavailable, StreamFull) as error:
-            outcome = "not_stored"
-            self._log.warning("bar_not_stored", reason=f"{type(error).__name__}: {error}")
+            self._refuse(message, "not_stored", f"{type(error).__name__}: {error}")
         except Exception as error:  # noqa: BLE001 -- a bug in one bar must not end the others
-            outcome = "failed"
             self._log.error("bar_failed", kind=type(error).__name__, exc_info=error)
+            self._refuse(message, "failed")
         finally:
             self._under_way -= 1
-        self._outcomes.of(outcome).inc()
         self._seconds.observe(self._clock.monotonic() - began_s)
+
+    async def _make(self, asked: BarJob) -> tuple[BarMade, bytes]:
+        """The bar; from its beginning anew where it cannot go on from what was carried on."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, make_bar, asked)
+        except Exception as error:
+            if asked.state is None:
+                raise
+            # It would fail at each attempt, and the piece would be silent for ever.
+            self._log.error("bar_failed", kind=type(error).__name__, exc_info=error)
+        anew = asked.model_copy(update={"state": None})
+        return await loop.run_in_executor(self._executor, make_bar, anew)
+
+    def _refuse(self, message: Message, outcome: str, reason: str = "") -> None:
+        """Answer that there is no bar, so that the owner need not wait."""
+        self._outcomes.of(outcome).inc()
+        self._log.warning("bar_not_made", kind=outcome, outcome=outcome, reason=reason)
+        self._answer(message, b"")
 
     def _answer(self, message: Message, payload: bytes) -> None:
         if not message.reply or subjects.is_reserved(message.reply):

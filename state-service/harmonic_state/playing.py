@@ -70,6 +70,7 @@ class EndlessPieces:
         metrics.gauge_from(table.ENDLESS_PIECES, lambda: len(self._plans))
         recorded = metrics.counters(table.BARS_RECORDED)
         self._in_time, self._late = recorded.of("in_time"), recorded.of("late")
+        self._failed = recorded.of("failed")
         self._unanswered = metrics.counter(table.COMPOSERS_UNANSWERED)
 
     async def drive(self, ask: Ask, known: Callable[[str], Universe | None]) -> None:
@@ -107,6 +108,8 @@ class EndlessPieces:
         plan = self._plans.get(universe_id)
         if plan is None and len(self._plans) < MAX_PLANS:
             plan = self._plans[universe_id] = BarPlan(universe_id)
+        if plan is None:
+            self._log.error("piece_unplanned", universe=universe_id, most=MAX_PLANS)
         return plan
 
     def _hear(self, message: Message) -> None:
@@ -159,6 +162,11 @@ class EndlessPieces:
         if plan is None:
             return
         if reply.error is not None:
+            self._failed.inc()
+            code, reason = reply.error.code.value, str(reply.error.reason or "")
+            self._log.warning(
+                "bar_not_recorded", kind=code, universe=universe_id, code=code, reason=reason
+            )
             plan.failed(self._now_us())
         else:
             universe = self._known(universe_id)
@@ -180,7 +188,7 @@ class EndlessPieces:
         except BusUnavailable as error:
             self._unanswered.inc()
             self._log.warning("bar_not_composed", reason=f"{type(error).__name__}: {error}")
-            plan.failed(self._now_us())
+            plan.unanswered(self._now_us())
         if word is not None:
             self._tell(word)
         self._go_on(universe_id)
