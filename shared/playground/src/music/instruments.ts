@@ -51,7 +51,7 @@ interface Part {
 }
 
 const MAX_POLYPHONY = 48;
-const VOLUMES_DB: Readonly<Record<string, number>> = { melody: -7, counter: -12, pads: -17, bass: -9 };
+const VOLUMES_DB: ReadonlyMap<string, number> = new Map(Object.entries({ melody: -7, counter: -12, pads: -17, bass: -9 }));
 /** Strokes of one drum that come closer together are one. */
 const MIN_STROKE_GAP_S = 0.006;
 
@@ -94,11 +94,12 @@ export class Orchestra {
   prepare(piece: MusicGenerated): void {
     this.silence();
     if (piece.drums?.length) this.#drums = new Drums(this.#dry);
+    const programs = new Map(Object.entries(piece.instruments ?? {}));
     const voices = new Set(piece.notes.map(({ voice }) => voice ?? 'melody'));
     for (const voice of voices) {
-      const program = piece.instruments?.[voice] ?? (voice === 'bass' ? BASS_PROGRAM : 0);
+      const program = programs.get(voice) ?? (voice === 'bass' ? BASS_PROGRAM : 0);
       const part = made(timbreOf(program, voice));
-      part.synth.volume.value = VOLUMES_DB[voice] ?? -10;
+      part.synth.volume.value = VOLUMES_DB.get(voice) ?? -10;
       part.synth.maxPolyphony = MAX_POLYPHONY;
       if (part.filter) part.synth.chain(part.filter, this.#dry);
       else part.synth.connect(this.#dry);
