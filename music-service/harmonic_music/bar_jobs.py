@@ -15,7 +15,7 @@ from harmonic_music.endless import ComposedBar, compose_bar
 from harmonic_music.styles.catalogue import known_style
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.endless import MAX_BAR_BYTES
-from harmonic_protocol.pieces import BarJob, BarMade, StoredBar, StoredNote
+from harmonic_protocol.pieces import BAR_ANSWER_S, BarJob, BarMade, StoredBar, StoredNote
 from harmonic_protocol.values import Stroke
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.streams import StreamFull, Streams
@@ -25,9 +25,12 @@ from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import Clock, timestamp
 from harmonic_runtime.process.lifecycle import Tasks
 
-#: Requests that a replica holds at once; beyond, the owner asks another replica.
-MOST_BARS = 32
+#: Requests that a replica holds at once, each of at most some 6 KiB: what a slow core composes
+#: within ``BAR_ANSWER_S``. Beyond, the owner asks another replica.
+MOST_BARS = 256
 STORE_TIMEOUT_S = 1.0
+#: The answer that there is no bar, so that the owner need not wait.
+NO_BAR = b""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -61,50 +64,64 @@ class BarComposers:
         try:
             asked = BarJob.model_validate_json(message.payload)
         except ValidationError:
-            self._refuse(message, "unreadable")
+            self._outcomes.of("unreadable").inc()
+            self._log.warning("bar_request_unreadable")
+            self._answer(message, NO_BAR)
             return
         if self._under_way >= MOST_BARS:
-            self._refuse(message, "turned_away")
+            self._outcomes.of("turned_away").inc()
+            self._answer(message, NO_BAR)
             return
         self._under_way += 1
         self._tasks.start(self._take(asked, message), name="bar")
 
     async def _take(self, asked: BarJob, message: Message) -> None:
         began_s = self._clock.monotonic()
+        outcome = "composed"
         try:
-            made, stored = await self._make(asked)
-            await self._streams.append(
-                subjects.bar(asked.universe_id, asked.bar), stored, timeout_s=STORE_TIMEOUT_S
-            )
-            self._answer(message, made.to_json())
-            self._outcomes.of("composed").inc()
+            bar = await self._make(asked, began_s)
+            if bar is None:
+                outcome = "too_late"
+            else:
+                made, stored = bar
+                await self._streams.append(
+                    subjects.bar(asked.universe_id, asked.bar), stored, timeout_s=STORE_TIMEOUT_S
+                )
+                self._answer(message, made.to_json())
         except (BusUnavailable, StreamFull) as error:
-            self._refuse(message, "not_stored", f"{type(error).__name__}: {error}")
+            outcome = "not_stored"
+            self._log.warning("bar_not_stored", reason=f"{type(error).__name__}: {error}")
+            self._answer(message, NO_BAR)
         except Exception as error:  # noqa: BLE001 -- a bug in one bar must not end the others
+            outcome = "failed"
             self._log.error("bar_failed", kind=type(error).__name__, exc_info=error)
-            self._refuse(message, "failed")
+            self._answer(message, NO_BAR)
         finally:
             self._under_way -= 1
+        self._outcomes.of(outcome).inc()
         self._seconds.observe(self._clock.monotonic() - began_s)
 
-    async def _make(self, asked: BarJob) -> tuple[BarMade, bytes]:
-        """The bar; from its beginning anew where it cannot go on from what was carried on."""
+    async def _make(self, asked: BarJob, came_s: float) -> tuple[BarMade, bytes] | None:
+        """Make a bar in time; without the state that it carries on, if it fails with that."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._executor, make_bar, asked)
+            return await loop.run_in_executor(self._executor, self._make_in_time, asked, came_s)
         except Exception as error:
             if asked.state is None:
                 raise
             # It would fail at each attempt, and the piece would be silent for ever.
             self._log.error("bar_failed", kind=type(error).__name__, exc_info=error)
         anew = asked.model_copy(update={"state": None})
-        return await loop.run_in_executor(self._executor, make_bar, anew)
+        return await loop.run_in_executor(self._executor, self._make_in_time, anew, came_s)
 
-    def _refuse(self, message: Message, outcome: str, reason: str = "") -> None:
-        """Answer that there is no bar, so that the owner need not wait."""
-        self._outcomes.of(outcome).inc()
-        self._log.warning("bar_not_made", kind=outcome, outcome=outcome, reason=reason)
-        self._answer(message, b"")
+    def _make_in_time(self, asked: BarJob, came_s: float) -> tuple[BarMade, bytes] | None:
+        """Make a bar, unless its owner has given this request up: ``None`` then.
+
+        Otherwise a replica with too much to do would compose bars twice, for nobody.
+        """
+        if self._clock.monotonic() - came_s > BAR_ANSWER_S:
+            return None
+        return make_bar(asked)
 
     def _answer(self, message: Message, payload: bytes) -> None:
         if not message.reply or subjects.is_reserved(message.reply):

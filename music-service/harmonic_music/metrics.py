@@ -43,10 +43,10 @@ THEMES_UNREADABLE = CounterSpec(
 )
 BARS = CounterSpec(
     "bars",
-    "bars of endless pieces by outcome. turned_away: this replica composes as many as it may;"
-    " not_stored: the owner asks again",
+    "bars of endless pieces by outcome. turned_away: this replica has as many to compose as it may;"
+    " too_late: not begun while the owner waited; not_stored: the owner asks again",
     OperatorQuestion.MUSIC,
-    labelled(outcome=("composed", "turned_away", "not_stored", "failed", "unreadable")),
+    labelled(outcome=("composed", "turned_away", "too_late", "not_stored", "failed", "unreadable")),
 )
 BAR_SECONDS = HistogramSpec(
     "bar_seconds", "time from an owner's question to its answer", OperatorQuestion.MUSIC

@@ -73,6 +73,11 @@ BarState = Annotated[
 ]
 
 
+#: Seconds that an owner waits for a bar before it asks another replica. A replica that could not
+#: begin it within that time does not compose it.
+BAR_ANSWER_S = 0.4
+
+
 class BarJob(ServiceModel):
     """All inputs of a bar of an endless piece: the record of the bar, and its piece.
 

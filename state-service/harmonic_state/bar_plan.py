@@ -15,6 +15,7 @@ Invariants:
 from typing import TypeAlias
 
 from harmonic_protocol.internal import RecordBar
+from harmonic_protocol.log import BarRecorded
 from harmonic_protocol.pieces import BarJob, BarMade, PieceGoesOn
 from harmonic_protocol.value import value
 from harmonic_state.domain.universe import EndlessState
@@ -84,7 +85,7 @@ class BarPlan:
     def learned(self, piece: EndlessState | None) -> None:
         """The piece as the log has it: ``None`` if none is played."""
         self._piece, self._told = piece, None
-        if self._made is not None and not _is_of(piece, self._made):
+        if self._made is not None and _record_of(piece, self._made) is None:
             self._made = None
 
     def done(self) -> None:
@@ -106,14 +107,15 @@ class BarPlan:
     def made(self, made: BarMade) -> PieceGoesOn | None:
         """Note a bar that a composer has made; return what to tell the other replicas."""
         self._works = False
-        if not _is_of(self._piece, made):
+        latest = _record_of(self._piece, made)
+        if latest is None:
             return None
         self._made = made
         return PieceGoesOn(
             universe_id=self._universe_id,
             stream_id=made.stream_id,
             bar=made.bar,
-            due_us=self._ends_us(made) - _lead_us(made),
+            due_us=_ends_us(latest, made) - _lead_us(made),
         )
 
     def told(self, word: PieceGoesOn) -> None:
@@ -125,10 +127,17 @@ class BarPlan:
 
     # What is to be done.
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is played, as far as is known."""
+        return self._piece is None and self._told is None
+
     def next(self, now_us: int, turn: int) -> Step:
         """The next step of the replica that is ``turn``-th in rank for the universe, from 0."""
         if self._works:
             return AwaitWork()
+        if self.is_over:
+            return Forget()
         if now_us < self._not_before_us:
             return WaitUntil(self._not_before_us)
         step = self._step(now_us, turn * STEP_US)
@@ -149,8 +158,8 @@ class BarPlan:
         if self._piece is None or latest is None:
             return Forget()
         if made is None:
-            return AskComposer(self._job(self._piece))
-        ends_us = self._ends_us(made)
+            return AskComposer(self._job(self._piece, latest))
+        ends_us = _ends_us(latest, made)
         due_us = ends_us - _lead_us(made) + later_us
         if now_us < due_us:
             return WaitUntil(due_us)
@@ -164,14 +173,7 @@ class BarPlan:
             )
         )
 
-    def _ends_us(self, made: BarMade) -> int:
-        latest = self._piece.latest if self._piece is not None else None
-        return (latest.starts_us if latest is not None else 0) + made.duration_us
-
-    def _job(self, piece: EndlessState) -> BarJob:
-        latest = piece.latest
-        if latest is None:
-            raise RuntimeError("no bar to compose")
+    def _job(self, piece: EndlessState, latest: BarRecorded) -> BarJob:
         return BarJob(
             universe_id=self._universe_id,
             stream_id=piece.stream_id,
@@ -186,10 +188,16 @@ class BarPlan:
         )
 
 
-def _is_of(piece: EndlessState | None, made: BarMade) -> bool:
-    """Whether a bar is the latest one of a piece."""
+def _record_of(piece: EndlessState | None, made: BarMade) -> BarRecorded | None:
+    """The record of a bar that a composer made, if it is the latest of the piece."""
     latest = piece.latest if piece is not None else None
-    return latest is not None and (latest.stream_id, latest.bar) == (made.stream_id, made.bar)
+    if latest is None or (latest.stream_id, latest.bar) != (made.stream_id, made.bar):
+        return None
+    return latest
+
+
+def _ends_us(latest: BarRecorded, made: BarMade) -> int:
+    return latest.starts_us + made.duration_us
 
 
 def _lead_us(made: BarMade) -> int:

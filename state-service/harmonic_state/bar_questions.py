@@ -6,13 +6,10 @@ from functools import partial
 from pydantic import ValidationError
 
 from harmonic_protocol import subjects
-from harmonic_protocol.pieces import BarJob, BarMade
+from harmonic_protocol.pieces import BAR_ANSWER_S, BarJob, BarMade
 from harmonic_runtime.bus.client import Bus, BusTimeout, BusUnavailable, NoResponders, settle
 from harmonic_runtime.bus.wire import STATUS, Message
 from harmonic_state.answer_inbox import AnswerInbox
-
-#: Seconds until another replica is asked.
-ANSWER_TIMEOUT_S = 0.4
 
 
 class BarQuestions:
@@ -36,7 +33,7 @@ class BarQuestions:
         with self._inbox.question(partial(settle, answered)) as reply:
             self._bus.post(subjects.COMPOSE_BAR, job.to_json(), reply=reply)
             try:
-                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                async with asyncio.timeout(BAR_ANSWER_S):
                     message = await answered
             except TimeoutError as error:
                 raise BusTimeout("no bar in time") from error

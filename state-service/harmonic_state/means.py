@@ -18,6 +18,7 @@ from harmonic_state.heads import HeadAnnouncements
 from harmonic_state.journal import Journal
 from harmonic_state.meters import Meters
 from harmonic_state.pending import PendingRequest
+from harmonic_state.playing import EndlessPieces
 from harmonic_state.settings import StateSettings
 from harmonic_state.witnesses import Witnesses
 
@@ -31,6 +32,7 @@ class Means:
 
     journal: Journal
     effects: Effects
+    endless: EndlessPieces
     heads: HeadAnnouncements
     witnesses: Witnesses
     settings: StateSettings

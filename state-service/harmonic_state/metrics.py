@@ -171,6 +171,21 @@ ENDLESS_PIECES = GaugeSpec(
     "endless pieces that this replica knows of, whichever replica records their bars",
     OperatorQuestion.MUSIC,
 )
+PIECES_RECORDED = GaugeSpec(
+    "endless_pieces_recorded",
+    "endless pieces whose bars this replica records",
+    OperatorQuestion.MUSIC,
+)
+PIECES_SHARE = GaugeSpec(
+    "endless_pieces_share",
+    "the same, as a share of HARMONIC_ENDLESS_PIECES",
+    OperatorQuestion.MUSIC,
+)
+PIECES_REFUSED = CounterSpec(
+    "endless_pieces_refused",
+    "endless pieces that were not begun: this replica records the bars of as many as it may",
+    OperatorQuestion.MUSIC,
+)
 BARS_RECORDED = CounterSpec(
     "bars_recorded",
     "bars that this replica recorded, or tried to. late: one begins later than the one before ends;"

@@ -33,7 +33,8 @@ from harmonic_state.bar_plan import (
 from harmonic_state.bar_questions import BarQuestions
 from harmonic_state.domain.universe import EndlessState, Universe
 
-#: Pieces that a replica keeps plans of; news of further ones is dropped.
+#: Pieces that a replica keeps plans of. News of further ones of other replicas is dropped: should
+#: their owner die, they go on when their universe is next asked for something.
 MAX_PLANS = 20_000
 _US_PER_S = 10**6
 
@@ -41,16 +42,27 @@ _US_PER_S = 10**6
 Ask = Callable[[str, OwnRequest, Callable[[Reply], None]], None]
 
 
+def turn_of(replicas: Directory, replica_id: str, universe_id: str) -> int:
+    """The rank of a replica for a universe among those that are alive, from 0: its owner."""
+    alive = replicas.live() | {replica_id}
+    return rank(universe_id, alive).index(replica_id)
+
+
 class EndlessPieces:
-    """The plans of all pieces that this replica knows of, and the work that they require."""
+    """The plans of all pieces that this replica knows of, and the work that they require.
+
+    ``turn`` tells this replica's rank for a universe. It records the bars of those where that is 0,
+    of at most ``most_pieces`` of them: then it begins no more. It goes on with all pieces of a
+    replica that dies.
+    """
 
     def __init__(
         self,
         *,
         bus: Bus,
         questions: BarQuestions,
-        replicas: Directory,
-        replica_id: str,
+        turn: Callable[[str], int],
+        most_pieces: int,
         clock: SharedClock,
         tasks: Tasks,
         metrics: Metrics,
@@ -58,20 +70,28 @@ class EndlessPieces:
     ) -> None:
         self._bus = bus
         self._questions = questions
-        self._replicas = replicas
-        self._replica_id = replica_id
+        self._turn = turn
+        self._most_pieces = most_pieces
         self._clock = clock
         self._tasks = tasks
         self._log = log
         self._plans: dict[str, BarPlan] = {}
+        self._recorded_here: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._ask: Ask | None = None
         self._known: Callable[[str], Universe | None] = lambda _: None
         metrics.gauge_from(table.ENDLESS_PIECES, lambda: len(self._plans))
+        metrics.gauge_from(table.PIECES_RECORDED, lambda: len(self._recorded_here))
+        metrics.gauge_from(table.PIECES_SHARE, lambda: len(self._recorded_here) / most_pieces)
         recorded = metrics.counters(table.BARS_RECORDED)
         self._in_time, self._late = recorded.of("in_time"), recorded.of("late")
         self._failed = recorded.of("failed")
         self._unanswered = metrics.counter(table.COMPOSERS_UNANSWERED)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether this replica records the bars of as many pieces as it may."""
+        return len(self._recorded_here) >= self._most_pieces
 
     async def drive(self, ask: Ask, known: Callable[[str], Universe | None]) -> None:
         """Start: ``ask`` has a universe decide a request, ``known`` returns it as known here."""
@@ -98,36 +118,31 @@ class EndlessPieces:
         self._tell(PieceGoesOn(universe_id=universe_id, stream_id=stream_id, bar=0))
 
     def _learn(self, universe_id: str, piece: EndlessState | None) -> None:
-        plan = self._plan(universe_id)
-        if plan is not None:
-            plan.learned(piece)
-            # In a later turn than the caller's.
-            asyncio.get_running_loop().call_soon(self._go_on, universe_id)
+        self._plan(universe_id).learned(piece)
+        if piece is None:
+            self._note_recorder(universe_id, is_here=False)
+        # In a later turn than the caller's.
+        asyncio.get_running_loop().call_soon(self._go_on, universe_id)
 
-    def _plan(self, universe_id: str) -> BarPlan | None:
+    def _plan(self, universe_id: str) -> BarPlan:
         plan = self._plans.get(universe_id)
-        if plan is None and len(self._plans) < MAX_PLANS:
-            plan = self._plans[universe_id] = BarPlan(universe_id)
         if plan is None:
-            self._log.error("piece_unplanned", universe=universe_id, most=MAX_PLANS)
+            plan = self._plans[universe_id] = BarPlan(universe_id)
         return plan
 
     def _hear(self, message: Message) -> None:
         word = PieceGoesOn.model_validate_json(message.payload)
-        plan = self._plan(word.universe_id)
-        if plan is not None:
-            plan.told(word)
+        if word.universe_id in self._plans or len(self._plans) < MAX_PLANS:
+            self._plan(word.universe_id).told(word)
             self._go_on(word.universe_id)
+        else:
+            self._log.error("piece_unplanned", universe=word.universe_id, most=MAX_PLANS)
 
     def _tell(self, word: PieceGoesOn) -> None:
         try:
             self._bus.post(subjects.PLAYING, word.to_json())
         except BusUnavailable:
             self._log.warning("piece_untold", universe=word.universe_id)
-
-    def _turn(self, universe_id: str) -> int:
-        replicas = self._replicas.live() | {self._replica_id}
-        return rank(universe_id, replicas).index(self._replica_id)
 
     def _go_on(self, universe_id: str) -> None:
         """Take the next step of a plan, if it is due."""
@@ -137,7 +152,9 @@ class EndlessPieces:
             timer.cancel()
         if plan is None or ask is None:
             return
-        step = plan.next(self._now_us(), self._turn(universe_id))
+        turn = self._turn(universe_id)
+        self._note_recorder(universe_id, is_here=turn == 0 and not plan.is_over)
+        step = plan.next(self._now_us(), turn)
         match step:
             case AskComposer(job):
                 self._tasks.start(self._compose(universe_id, plan, job), name="compose bar")
@@ -156,6 +173,12 @@ class EndlessPieces:
                 del self._plans[universe_id]
             case _:
                 assert_never(step)
+
+    def _note_recorder(self, universe_id: str, *, is_here: bool) -> None:
+        if is_here:
+            self._recorded_here.add(universe_id)
+        else:
+            self._recorded_here.discard(universe_id)
 
     def _decided(self, universe_id: str, asked: RecordBar | None, reply: Reply) -> None:
         plan = self._plans.get(universe_id)

@@ -33,6 +33,12 @@ NO_BARS = refused(
     "Endless pieces are not switched on here",
     reason=Reason.SWITCHED_OFF,
 )
+ENOUGH_PIECES = refused(
+    Code.RATE_LIMITED,
+    "The server plays as many endless pieces as it may",
+    reason=Reason.BUSY,
+    retryAfterMs=5000,
+)
 AHEAD = refused(
     Code.INVALID_PARAMETERS, "The log does not reach this position", reason=Reason.OFFSET
 )

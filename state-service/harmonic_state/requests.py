@@ -43,7 +43,14 @@ from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.means import Means
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.reads import ReadRequest, Reads
-from harmonic_state.refusals import BROKEN, MALFORMED, NO_BARS, NO_MODERATION, UNKNOWN
+from harmonic_state.refusals import (
+    BROKEN,
+    ENOUGH_PIECES,
+    MALFORMED,
+    NO_BARS,
+    NO_MODERATION,
+    UNKNOWN,
+)
 
 #: A reply is sent this much before its caller's timeout, but at most a quarter of the time before.
 REPLY_MARGIN_S = 0.1
@@ -83,6 +90,7 @@ class Requests:
         self._received = {name: received.of(name) for name in REQUESTS}
         self._lost = metrics.counter(table.REPLIES_LOST)
         self._misdirected = metrics.counter(table.REPLIES_MISDIRECTED)
+        self._pieces_refused = metrics.counter(table.PIECES_REFUSED)
 
     def receive(self, message: Message) -> None:
         """Handle one request; refuse an unreadable one."""
@@ -124,6 +132,9 @@ class Requests:
             reply(Reply(error=NO_MODERATION))
         elif isinstance(request, StartMusic) and not self._means.settings.stores_bars:
             reply(Reply(error=NO_BARS))
+        elif isinstance(request, StartMusic) and self._means.endless.is_full:
+            self._pieces_refused.inc()
+            reply(Reply(error=ENOUGH_PIECES))
         elif isinstance(request, UpdateUniverse) and _changes_owner(request):
             self._creations.begin_transfer(
                 request,

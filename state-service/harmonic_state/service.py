@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 from harmonic_operated.operated import operated
 from harmonic_protocol import subjects
@@ -33,7 +34,7 @@ from harmonic_state.listing import Listing
 from harmonic_state.means import Means
 from harmonic_state.meters import RATE_WINDOW_S, Meters
 from harmonic_state.ownership import OwnedUniverses
-from harmonic_state.playing import EndlessPieces
+from harmonic_state.playing import EndlessPieces, turn_of
 from harmonic_state.quotas import Quotas
 from harmonic_state.reads import Reads
 from harmonic_state.requests import Requests
@@ -125,8 +126,8 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             endless = EndlessPieces(
                 bus=bus,
                 questions=BarQuestions(bus),
-                replicas=replicas,
-                replica_id=settings.replica_id,
+                turn=partial(turn_of, replicas, settings.replica_id),
+                most_pieces=settings.endless_pieces,
                 clock=clock,
                 tasks=tasks,
                 metrics=metrics,
@@ -145,6 +146,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
             means = Means(
                 journal=journal,
                 effects=effects,
+                endless=endless,
                 heads=heads,
                 witnesses=await open_witnesses(bus, gateways),
                 settings=settings,

@@ -82,6 +82,15 @@ class StateSettings(ServiceSettings):
             " runs, which passes over their bars, and forgets the piece with its next snapshot"
         ),
     ] = False
+    endless_pieces: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=20_000,
+            description="endless pieces whose bars a replica records; it begins no more, and goes"
+            " on with those of a replica that died",
+        ),
+    ] = 1_000
     cached_universes_bytes: Annotated[
         int,
         Field(ge=2**20, description="what universes may take in memory, roughly, in bytes"),

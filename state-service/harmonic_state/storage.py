@@ -174,6 +174,11 @@ def hint(config: Mapping[str, object]) -> str:
     """What an operator may do about a stream that cannot be set up; empty if unknown."""
     said = []
     setting = RESERVATIONS.get(str(config["name"]))
+    if config["storage"] == "memory" and "max_bytes" in config:
+        said.append(
+            f"it reserves {config['max_bytes']} bytes of each broker's memory: raise"
+            " max_memory_store there"
+        )
     if setting is not None:
         said.append(
             f"it reserves {config['max_bytes']} bytes of each broker's disk, as {setting} says"

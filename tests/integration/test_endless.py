@@ -174,3 +174,22 @@ async def test_pieces_are_refused_where_earlier_versions_may_run(tmp_path: Path)
         refused = await ann.asks("start_music", universeId=universe)
         assert refused["error"]["details"]["reason"] == "SWITCHED_OFF"
         await world.close()
+
+
+async def test_no_more_pieces_begin_than_a_replica_may_record_until_one_has_ended(
+    tmp_path: Path,
+) -> None:
+    async with (
+        started(tmp_path / "bounded", gateways=1, musics=0, HARMONIC_ENDLESS_PIECES="1") as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        world = World(stack, http)
+        first, (ann,) = await world.together("ann")
+        second, (bob,) = await world.together("bob")
+        assert (await ann.asks("start_music", universeId=first))["ok"]
+        refused = (await bob.asks("start_music", universeId=second))["error"]
+        assert (refused["code"], refused["details"]["reason"]) == ("RATE_LIMITED", "BUSY")
+        assert refused["details"]["retryAfterMs"] > 0
+        assert (await ann.asks("stop_music", universeId=first))["ok"]
+        assert (await bob.asks("start_music", universeId=second))["ok"]
+        await world.close()

@@ -13,9 +13,13 @@ from structlog.testing import capture_logs
 
 from harmonic_local.processes import Managed, NotReadyError, free_port
 from harmonic_runtime.bus.client import open_bus
+from harmonic_runtime.bus.streams import Streams
 from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.failures import CannotStart
 from harmonic_runtime.process.settings import ServiceSettings
+from harmonic_state.settings import StateSettings
+from harmonic_state.storage import LAYOUT_VERSION, hint, stream_configs
 from ladder import templates, tools
 from ladder.references import Manifest
 from ladder.rungs import Findings
@@ -28,6 +32,8 @@ from security.permissions import (
     may_subscribe,
 )
 
+#: Seconds that a new cluster may take until a stream is set up.
+STREAMS_PATIENCE_S = 20.0
 _SHAPE = "small.yaml"
 _SERVER = tools.ROOT / ".venv" / "bin" / "nats-server"
 _CERTIFICATES = tools.ROOT / "deploy" / "vm" / "certificates"
@@ -126,6 +132,7 @@ async def _check(found: Findings, pods: _Pods, certificates: Path) -> None:
         await asyncio.gather(*(process.start() for process in processes))
         found.count("brokers of the chart", len(processes))
         url = ",".join(f"tls://127.0.0.1:{ports['port']}" for ports in pods.ports.values())
+        await _streams(found, url, certificates)
         for name in SERVICES:
             await _permissions(found, name, url, certificates)
     except NotReadyError as error:
@@ -134,10 +141,35 @@ async def _check(found: Findings, pods: _Pods, certificates: Path) -> None:
         await asyncio.gather(*(process.stop() for process in processes))
 
 
+async def _streams(found: Findings, url: str, certificates: Path) -> None:
+    """Set up all streams, as a state service does that starts."""
+    async with open_bus(
+        _settings("state", url, certificates),
+        name="ladder",
+        log=get_log(),
+        metrics=Metrics(),
+        on_closed=lambda: None,
+    ) as bus:
+        for config in stream_configs(StateSettings(stream_replicas=3)):
+            found.count("streams")
+            try:
+                await Streams(bus, patience_s=STREAMS_PATIENCE_S).ensure(
+                    config, version=LAYOUT_VERSION, hint=hint(config)
+                )
+            except CannotStart as error:
+                found.faults.append(f"{error}, with the chart's configuration")
+
+
 async def _permissions(found: Findings, name: str, url: str, certificates: Path) -> None:
     """Compare what a service may do, known by its certificate, with what it should."""
-    metrics = Metrics()
-    settings = ServiceSettings.model_validate(
+    # What is denied is logged, and is most of it.
+    with capture_logs():
+        await _compare(found, name, _settings(name, url, certificates), Metrics())
+
+
+def _settings(name: str, url: str, certificates: Path) -> ServiceSettings:
+    """The settings of a service that the broker knows by its certificate."""
+    return ServiceSettings.model_validate(
         {
             "nats_url": url,
             "nats_inbox_prefix": f"_INBOX.{name}",
@@ -146,9 +178,6 @@ async def _permissions(found: Findings, name: str, url: str, certificates: Path)
             "nats_key_file": str(certificates / f"{name}.key"),
         }
     )
-    # What is denied is logged, and is most of it.
-    with capture_logs():
-        await _compare(found, name, settings, metrics)
 
 
 async def _compare(found: Findings, name: str, settings: ServiceSettings, metrics: Metrics) -> None:

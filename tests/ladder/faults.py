@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from chaos.cluster import Cluster
 from harmonic_local.processes import Managed
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.declaration import GLOBAL_RATES
@@ -176,7 +177,9 @@ FAULTS = (
 
 @asynccontextmanager
 async def _admin(stage: Stage) -> AsyncIterator[Bus]:
+    """A connection to brokers that have got over what was done to them before."""
     async with connected_as("admin", stage.stack) as bus:
+        await Cluster(stage.stack, bus).healthy()
         yield bus
 
 

@@ -27,7 +27,6 @@ _OPEN, _PING, _PONG = b"0", b"2", "3"
 _CONNECTED = f"40{NAMESPACE},".encode()
 _EVENT = f'42{NAMESPACE},["'.encode()
 _JOINED = _EVENT + b"room_joined"
-_COUNTED = _EVENT + b"physics_updated"
 _FAILURES = (f"44{NAMESPACE},".encode(), _EVENT + b"error", _EVENT + b"room_error")
 
 
@@ -36,9 +35,17 @@ class Failed(Exception):
 
 
 class LoadClient(asyncio.Protocol):
-    """A member of the room of ``universe``; ``on_counted`` is called for each update it hears."""
+    """A member of the room of ``universe``; ``on_counted`` is called for each event it counts."""
 
-    def __init__(self, token: str, universe: str, on_counted: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        token: str,
+        universe: str,
+        on_counted: Callable[[], None],
+        *,
+        counted: str = "physics_updated",
+    ) -> None:
+        self._counted = _EVENT + counted.encode()
         self._token = token
         self._universe = universe
         self._on_counted = on_counted
@@ -134,7 +141,7 @@ class LoadClient(asyncio.Protocol):
         return position
 
     def _packet(self, data: bytes, start: int, end: int) -> None:
-        if data.startswith(_COUNTED, start):
+        if data.startswith(self._counted, start):
             self._on_counted()
         elif data.startswith(_PING, start):
             self._send(_PONG)

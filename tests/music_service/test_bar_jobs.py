@@ -1,136 +1,269 @@
-"""Requests for bars that cannot be carried out: each is answered, logged and counted."""
+"""Bars on request, without a broker: what is answered, what is stored, and what is turned away."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, Future
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from harmonic_music import bar_jobs
-from harmonic_music.bar_jobs import MOST_BARS, BarComposers, make_bar
+from harmonic_music.bar_jobs import BarComposers, make_bar
 from harmonic_protocol import subjects
-from harmonic_protocol.pieces import BarJob, BarMade, StoredBar
+from harmonic_protocol.pieces import BAR_ANSWER_S, BarJob, BarMade, StoredBar
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
-from harmonic_runtime.bus.client import Bus, BusUnavailable
+from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import StreamFull
-from harmonic_runtime.bus.wire import Message
+from harmonic_runtime.bus.wire import NO_HEADERS, Message
 from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
-from harmonic_runtime.process.lifecycle import Tasks
 from harness.memory import Failure, MemoryStreams, SetClock
 
-ASKED = BarJob(
-    universe_id="u",
-    stream_id="s",
-    seed=5,
-    style="strings",
-    bar=0,
-    starts_us=10**15,
-    as_of=7,
-    music=MusicParameters(),
-    physics=PhysicsParameters(),
-)
+INBOX = "_INBOX.state.bars.1.7"
+PATIENCE_S = 10.0
 
 
-class _Process:
-    """What a group of tasks asks of its process."""
+def asked(number: int = 0, universe: str = "u") -> BarJob:
+    return BarJob(
+        universe_id=universe,
+        stream_id="s",
+        seed=3,
+        style="waltz",
+        bar=number,
+        starts_us=1_700_000_000_123_567,
+        as_of=7,
+        music=MusicParameters(tempo=91),
+        physics=PhysicsParameters(),
+    )
 
-    def fail(self, reason: str) -> None:
-        raise AssertionError(reason)
+
+class HeldExecutor(Executor):
+    """A thread that composes when it is told to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def submit(self, work: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(work(*args, **kwargs))
+            except Exception as error:  # noqa: BLE001 -- as an executor's thread does
+                future.set_exception(error)
+
+        self.waiting.append(run)
+        return future
+
+    def composes(self, count: int = 1) -> None:
+        """Compose what waits longest."""
+        for _ in range(count):
+            self.waiting.pop(0)()
 
 
 class Scene:
-    """A replica that is asked for bars over a real bus, and stores them in memory."""
+    """A replica's composers of bars, with all around them in memory."""
 
-    def __init__(self, bus: Bus, tasks: Tasks) -> None:
-        self.bus = bus
+    def __init__(self) -> None:
+        self.clock = SetClock()
         self.metrics = Metrics()
+        self.thread = HeldExecutor()
         self.streams = MemoryStreams({subjects.BARS_STREAM: [subjects.BARS_SUBJECTS]})
+        self.posted: list[tuple[str, bytes]] = []
+        self.is_away = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        there: Any = self
         self.composers = BarComposers(
-            bus=bus,
+            bus=there,
             streams=self.streams,
-            executor=ThreadPoolExecutor(1),
-            clock=SetClock(),
-            tasks=tasks,
+            executor=self.thread,
+            clock=self.clock,
+            tasks=there,
             metrics=self.metrics,
-            log=SampledLog(get_log(), SetClock()),
+            log=SampledLog(get_log(), self.clock),
         )
-        self._answers: asyncio.Queue[bytes] = asyncio.Queue()
-        self._inbox = bus.new_inbox()
 
-    async def listen(self) -> None:
-        await self.bus.subscribe(self._inbox, lambda each: self._answers.put_nowait(each.payload))
+    def post(self, subject: str, payload: bytes) -> None:
+        if self.is_away:
+            raise BusUnavailable("away")
+        self.posted.append((subject, payload))
 
-    def asks(self, payload: bytes) -> None:
-        self.composers.receive(Message(subjects.COMPOSE_BAR, payload, {}, self._inbox))
+    def start(self, work: Any, *, name: str) -> None:
+        assert name
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def answer(self) -> bytes:
-        async with asyncio.timeout(20):
-            return await self._answers.get()
+    def receives(self, payload: bytes, reply: str = INBOX) -> None:
+        self.composers.receive(Message(subjects.COMPOSE_BAR, payload, NO_HEADERS, reply))
+
+    async def is_asked(self, job: BarJob, reply: str = INBOX) -> None:
+        """A request comes, and waits for the thread."""
+        self.receives(job.to_json(), reply)
+        await asyncio.sleep(0)
+
+    async def done(self) -> None:
+        """All that the thread has finished is stored and answered."""
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.gather(*self._tasks)
+
+    async def composes(self, job: BarJob, reply: str = INBOX) -> None:
+        await self.is_asked(job, reply)
+        self.thread.composes()
+        await self.done()
 
     def counted(self, outcome: str) -> float:
         name = "harmonic_bars_total"
         return self.metrics.registry.get_sample_value(name, {"outcome": outcome}) or 0.0
 
+    @property
+    def outcomes(self) -> dict[str, float]:
+        names = (*("composed", "turned_away", "too_late", "not_stored", "failed", "unreadable"),)
+        return {name: self.counted(name) for name in names if self.counted(name)}
+
+    def shows(self, name: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"harmonic_{name}")
+
 
 @pytest.fixture
-async def scene(bus: Bus) -> AsyncIterator[Scene]:
-    async with Tasks(cast("Any", _Process())) as tasks:
-        made = Scene(bus, tasks)
-        await made.listen()
-        yield made
+async def scene() -> Scene:
+    return Scene()
 
 
-async def test_a_request_that_cannot_be_read_is_answered_and_logged_once(scene: Scene) -> None:
+@asynccontextmanager
+async def logging(*events: str) -> AsyncIterator[None]:
+    """Exactly these events are logged within the block."""
     with capture_logs() as lines:
-        for payload in (b"", b"{}", b"\xff"):
-            scene.asks(payload)
-            assert await scene.answer() == b""
-    assert scene.counted("unreadable") == 3
-    assert [(line["event"], line["outcome"]) for line in lines] == [("bar_not_made", "unreadable")]
+        yield
+    assert [line["event"] for line in lines] == list(events)
 
 
-async def test_one_beyond_the_bound_is_turned_away_at_once(scene: Scene) -> None:
-    for number in range(MOST_BARS + 1):
-        scene.asks(ASKED.model_copy(update={"universe_id": f"u{number}"}).to_json())
-    assert await scene.answer() == b""
-    answers = [await scene.answer() for _ in range(MOST_BARS)]
-    assert all(BarMade.model_validate_json(answer).stream_id == "s" for answer in answers)
-    assert scene.counted("turned_away") == 1
+async def test_a_bar_is_stored_and_then_answered(scene: Scene) -> None:
+    await scene.composes(asked(11))
+    made, stored = make_bar(asked(11))
+    ((subject, answer),) = scene.posted
+    assert (subject, BarMade.model_validate_json(answer)) == (INBOX, made)
+    (kept,) = scene.streams.stored
+    assert (kept.subject, kept.payload) == (subjects.bar("u", 11), stored)
+    assert scene.outcomes == {"composed": 1}
+    assert scene.shows("bars_composing") == 0
+    assert scene.shows("bar_seconds_count") == 1
 
 
-@pytest.mark.parametrize("error", [BusUnavailable("away"), StreamFull("full")])
-async def test_a_bar_that_cannot_be_stored_is_answered_as_none(
-    scene: Scene, error: Exception
+async def test_what_is_stored_has_the_record_and_the_notes() -> None:
+    _, stored = make_bar(asked(4))
+    bar = StoredBar.model_validate_json(stored)
+    assert (bar.universe_id, bar.stream_id, bar.bar, bar.as_of) == ("u", "s", 4, 7)
+    assert bar.starts_at == "2023-11-14T22:13:20.124Z"
+    assert (bar.style, bar.meter, bar.tempo, bar.key, bar.scale) == (
+        *("waltz", "3/4", 91, "C", "major"),
+    )
+    assert bar.notes
+
+
+async def test_what_cannot_be_read_is_answered_at_once_and_logged_once(scene: Scene) -> None:
+    async with logging("bar_request_unreadable"):
+        for payload in (b"", b"{}", b"[1]", asked().to_json()[:-2]):
+            scene.receives(payload)
+    assert (scene.posted, scene.thread.waiting) == ([(INBOX, b"")] * 4, [])
+    assert scene.outcomes == {"unreadable": 4}
+
+
+async def test_a_request_beyond_the_bound_is_turned_away_until_another_one_is_done(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    most = 3
+    monkeypatch.setattr(bar_jobs, "MOST_BARS", most)
+    for _ in range(most):
+        await scene.is_asked(asked())
+    assert scene.shows("bars_composing") == most
+    await scene.is_asked(asked(), "_INBOX.state.bars.2.1")
+    assert scene.posted == [("_INBOX.state.bars.2.1", b"")]
+    assert len(scene.thread.waiting) == most
+    scene.thread.composes()
+    while scene.shows("bars_composing") == most:  # noqa: ASYNC110 -- of a gauge
+        await asyncio.sleep(0)
+    await scene.is_asked(asked())
+    assert len(scene.thread.waiting) == most
+    scene.thread.composes(most)
+    await scene.done()
+    assert scene.outcomes == {"composed": most + 1, "turned_away": 1}
+
+
+async def test_a_bar_that_could_not_be_begun_in_time_is_not_composed(scene: Scene) -> None:
+    await scene.is_asked(asked(1))
+    await scene.is_asked(asked(2))
+    scene.clock.seconds += BAR_ANSWER_S - 0.001
+    scene.thread.composes()
+    scene.clock.seconds += 0.002
+    scene.thread.composes()
+    await scene.done()
+    assert [each.subject for each in scene.streams.stored] == [subjects.bar("u", 1)]
+    assert len(scene.posted) == 1
+    assert scene.outcomes == {"composed": 1, "too_late": 1}
+    # The owner asks again.
+    await scene.composes(asked(2))
+    assert scene.outcomes == {"composed": 2, "too_late": 1}
+    assert scene.shows("bars_composing") == 0
+
+
+@pytest.mark.parametrize("error", [StreamFull("full"), BusUnavailable("away")], ids=str)
+async def test_a_bar_that_is_not_stored_is_answered_as_none(scene: Scene, error: Exception) -> None:
     scene.streams.failures.append(Failure(error))
-    scene.asks(ASKED.to_json())
-    assert await scene.answer() == b""
-    assert scene.counted("not_stored") == 1
-    scene.asks(ASKED.to_json())
-    assert BarMade.model_validate_json(await scene.answer()).bar == 0
+    async with logging("bar_not_stored"):
+        await scene.composes(asked())
+    assert scene.posted == [(INBOX, b"")]
+    await scene.composes(asked())
+    assert len(scene.posted) == 2
+    assert scene.outcomes == {"not_stored": 1, "composed": 1}
+
+
+async def test_a_bar_that_cannot_be_made_harms_no_other(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as smaller:
+        smaller.setattr(bar_jobs, "MAX_BAR_BYTES", 10)
+        async with logging("bar_failed"):
+            await scene.composes(asked())
+    assert (scene.posted, scene.streams.stored) == ([(INBOX, b"")], [])
+    await scene.composes(asked())
+    assert scene.outcomes == {"failed": 1, "composed": 1}
+    assert scene.shows("bars_composing") == 0
 
 
 async def test_a_state_that_cannot_be_gone_on_with_does_not_end_the_piece(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(asked: BarJob) -> tuple[BarMade, bytes]:
-        if asked.state is not None or asked.seed == 0:
+    def failing(job: BarJob) -> tuple[BarMade, bytes]:
+        if job.state is not None:
             raise ZeroDivisionError
-        return make_bar(asked)
+        return make_bar(job)
 
     monkeypatch.setattr(bar_jobs, "make_bar", failing)
-    with capture_logs() as lines:
-        scene.asks(ASKED.model_copy(update={"bar": 8, "state": "a bug's"}).to_json())
-        assert BarMade.model_validate_json(await scene.answer()).bar == 8
-    assert [line["event"] for line in lines] == ["bar_failed"]
-    stored = await scene.streams.last(subjects.BARS_STREAM, subjects.bar("u", 8))
-    assert stored is not None
-    assert StoredBar.model_validate_json(stored.payload).notes
+    async with logging("bar_failed"):
+        await scene.is_asked(asked(8).model_copy(update={"state": "a bug's"}))
+        scene.thread.composes()
+        while not scene.thread.waiting:  # noqa: ASYNC110 -- it waits for nothing else
+            await asyncio.sleep(0)
+        scene.thread.composes()
+        await scene.done()
+    ((_, answer),) = scene.posted
+    assert BarMade.model_validate_json(answer).bar == 8
+    assert scene.outcomes == {"composed": 1}
 
-    scene.asks(ASKED.model_copy(update={"seed": 0}).to_json())
-    assert await scene.answer() == b""
-    assert (scene.counted("composed"), scene.counted("failed")) == (1, 1)
+
+@pytest.mark.parametrize("reply", ["", subjects.log("u"), subjects.bar("u", 1)])
+async def test_nothing_is_answered_into_a_stream(scene: Scene, reply: str) -> None:
+    await scene.composes(asked(), reply)
+    assert scene.posted == []
+    assert scene.outcomes == {"composed": 1}
+
+
+async def test_an_answer_that_cannot_be_sent_is_logged(scene: Scene) -> None:
+    scene.is_away = True
+    async with logging("bar_unanswered"):
+        await scene.composes(asked())
+    assert len(scene.streams.stored) == 1

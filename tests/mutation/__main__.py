@@ -1,7 +1,8 @@
 """Mutation tests: change the cores in every small way, and see unit tests notice.
 
 ``make mutate`` runs all groups of ``targets.toml``, ``make mutate PARTS="domain limits"`` some,
-``make mutate PARTS="domain --modules */erasing.py"`` a part of one.
+``make mutate PARTS="domain --modules */erasing.py"`` a part of one, and ``PARTS=--resume`` goes on
+with a run that was interrupted: while neither product nor tests change, results are kept.
 It fails where less than the bound is noticed, or where a mutant survives that ``survivors.md``
 does not justify. Nothing is left out of the count: what no test reaches survives.
 """
@@ -22,10 +23,10 @@ from mutation.staging import Group, groups, stage
 BOUND = 0.92
 
 
-def mutate(group: Group, folder: Path, workers: int) -> list[Mutant]:
-    """Run the group's mutants in ``folder``."""
+def mutate(group: Group, folder: Path, workers: int, *, resumes: bool) -> list[Mutant]:
+    """Run the group's mutants in ``folder``; to resume, those that were not run there."""
     print(f"{group.name} …", flush=True)
-    stage(group, folder)
+    stage(group, folder, resumes=resumes)
     began_s, began_cpu_s = time.monotonic(), _cpu_s()
     with (folder / "log.txt").open("w") as log:
         subprocess.run(
@@ -62,13 +63,17 @@ def main() -> int:
     parser.add_argument("--modules", nargs="*", default=[], help="patterns of paths, for a part")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--folder", type=Path, default=Path(".cache/mutation"))
+    parser.add_argument("--resume", action="store_true", help="keep the results of the same code")
     chosen = parser.parse_args()
     found = [
         mutant
         for group in groups()
         if not chosen.groups or group.name in chosen.groups
         for mutant in mutate(
-            _part(group, chosen.modules), (chosen.folder / group.name).resolve(), chosen.workers
+            _part(group, chosen.modules),
+            (chosen.folder / group.name).resolve(),
+            chosen.workers,
+            resumes=chosen.resume,
         )
     ]
     print(table(found))

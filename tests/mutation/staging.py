@@ -2,6 +2,7 @@
 
 import ast
 import fnmatch
+import hashlib
 import json
 import shutil
 import tomllib
@@ -113,8 +114,15 @@ def groups() -> list[Group]:
     ]
 
 
-def stage(group: Group, folder: Path) -> None:
-    """Copy the product and its tests into ``folder``, with mutmut's settings for the group."""
+def stage(group: Group, folder: Path, *, resumes: bool = False) -> None:
+    """Copy the product and its tests into ``folder``, with mutmut's settings for the group.
+
+    To resume, leave a copy of the same as it is: mutmut goes on with what it has not run there.
+    """
+    digest = _digest(group)
+    staged = folder / "staged.txt"
+    if resumes and staged.exists() and staged.read_text() == digest:
+        return
     shutil.rmtree(folder, ignore_errors=True)
     ignored = shutil.ignore_patterns("__pycache__", "node_modules")
     for package in PACKAGES:
@@ -156,6 +164,16 @@ def stage(group: Group, folder: Path) -> None:
     (folder / "pyproject.toml").write_text(
         _table("tool.pytest.ini_options", pytest) + _table("tool.mutmut", mutmut)
     )
+    staged.write_text(digest)
+
+
+def _digest(group: Group) -> str:
+    """What a group's results depend on: its settings, the product, and the tests."""
+    found = hashlib.blake2b(f"{group} {_CONFTEST}".encode())
+    for root in (*PACKAGES, "tests"):
+        for path in sorted((ROOT / root).rglob("*.py")):
+            found.update(f"{path} ".encode() + path.read_bytes())
+    return found.hexdigest()
 
 
 def _table(name: str, settings: dict[str, object]) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -149,12 +150,12 @@ def without_jetstream(stack: Stack, _folder: Path) -> None:
     broker.command = [*broker.command[:at], *broker.command[at + 3 :]]
 
 
-def with_a_small_store(stack: Stack, folder: Path) -> None:
+def with_a_small_store(stack: Stack, folder: Path, bound: str = "max_file_store: 1MB") -> None:
     """The broker may store less than the streams reserve."""
     without_jetstream(stack, folder)
     config = folder / "small.conf"
     users = os.path.relpath(CONFIG.with_name("users-by-password.conf"), folder)
-    store = f"jetstream {{ store_dir: {folder / 'store'}, max_file_store: 1MB }}"
+    store = f"jetstream {{ store_dir: {folder / 'store'}, {bound} }}"
     config.write_text(f"include {users}\n{store}\n")
     (broker,) = stack.brokers
     at = broker.command.index("--config") + 1
@@ -195,6 +196,11 @@ LACKS = {
     "a store that is too small": Lack(
         r"HARMONIC_\w+_STREAM_BYTES says\): insufficient storage resources available",
         prepare=with_a_small_store,
+        kinds=("state",),
+    ),
+    "too little memory for streams": Lack(
+        r"HU_BARS .*memory: raise max_memory_store there\): insufficient memory resources",
+        prepare=partial(with_a_small_store, bound="max_memory_store: 32MB"),
         kinds=("state",),
     ),
 }

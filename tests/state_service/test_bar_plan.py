@@ -90,6 +90,18 @@ def test_a_replica_tells_the_others_when_its_next_record_is_due() -> None:
     assert plan.next(START_US - 1, 0) == WaitUntil(START_US)
 
 
+def test_one_further_in_rank_that_has_the_bar_records_later() -> None:
+    plan = ready()
+    assert plan.next(START_US, 2) == WaitUntil(START_US + 2 * STEP_US)
+    assert isinstance(plan.next(START_US + 2 * STEP_US, 2), RecordNext)
+
+
+def test_a_bar_that_is_made_is_not_asked_for_after_another_look_at_the_log() -> None:
+    plan = ready()
+    plan.learned(bar(4))
+    assert isinstance(plan.next(START_US, 0), RecordNext)
+
+
 def test_a_bar_that_is_not_the_latest_any_more_is_told_to_nobody() -> None:
     plan = plan_of(bar(4))
     plan.next(START_US, 0)

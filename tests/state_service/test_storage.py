@@ -159,6 +159,14 @@ def test_a_stream_that_needs_much_of_three_brokers_is_told_with_both_settings() 
     )
 
 
+def test_a_stream_in_memory_is_told_with_what_it_reserves() -> None:
+    by_name = {config["name"]: config for config in stream_configs(StateSettings())}
+    assert hint(by_name[subjects.BARS_STREAM]) == (
+        "(it reserves 67108864 bytes of each broker's memory: raise max_memory_store there)"
+    )
+    assert hint(by_name[subjects.REVOCATIONS_STREAM]) == ""
+
+
 async def test_a_disk_that_is_too_small_is_told_with_the_setting(
     own_bus: Bus,
 ) -> None:

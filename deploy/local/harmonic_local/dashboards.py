@@ -179,6 +179,15 @@ GATEWAY = Dashboard(
             },
         ),
         Panel(
+            "Bars sent less than 0.5 s ahead",
+            "percentunit",
+            {
+                "share": rate("harmonic_bar_lead_seconds_bucket", match='le="0.5"')
+                + " / "
+                + rate("harmonic_bar_lead_seconds_count")
+            },
+        ),
+        Panel(
             "Event loop lag",
             "s",
             {"{{instance}}": of("gateway", "harmonic_event_loop_lag_seconds")},
@@ -209,6 +218,28 @@ STATE = Dashboard(
         Panel("Owners changed", "ops", {"universes": rate("harmonic_owners_changed_total")}),
         Panel("Universes in memory", "short", {"{{instance}}": "harmonic_cached_universes"}),
         Panel("What they take", "bytes", {"{{instance}}": "harmonic_cached_universes_bytes"}),
+        Panel(
+            "Endless pieces",
+            "short",
+            {
+                "all": "max(harmonic_endless_pieces)",
+                "recorded by {{instance}}": "harmonic_endless_pieces_recorded",
+            },
+        ),
+        Panel(
+            "Endless pieces against their bound",
+            "percentunit",
+            {"{{instance}}": "harmonic_endless_pieces_share"},
+        ),
+        Panel(
+            "Bars recorded",
+            "ops",
+            {
+                "{{outcome}}": rate("harmonic_bars_recorded_total", "outcome"),
+                "not composed in time": rate("harmonic_composers_unanswered_total"),
+                "pieces refused": rate("harmonic_endless_pieces_refused_total"),
+            },
+        ),
         Panel("Streams", "bytes", {"{{stream}}": "max by (stream) (harmonic_stream_bytes)"}),
         Panel("Round trip to the broker", "s", times("harmonic_bus_round_trip_seconds")),
         Panel(
@@ -219,6 +250,7 @@ STATE = Dashboard(
     ),
 )
 
+CPU_OF_COMPOSERS = of("music", "process_cpu_seconds_total")
 MUSIC = Dashboard(
     "harmonic-music",
     "Harmonic Universe: music service",
@@ -228,6 +260,18 @@ MUSIC = Dashboard(
         Panel("Waiting in the queue", "short", {"jobs": "max(harmonic_pieces_pending)"}),
         Panel("Waiting at a replica", "short", {"{{instance}}": "harmonic_pieces_waiting"}),
         Panel("Being composed", "short", {"{{instance}}": "harmonic_pieces_composing"}),
+        Panel(
+            "Bars of endless pieces",
+            "ops",
+            {"{{outcome}}": rate("harmonic_bars_total", "outcome", 'job="harmonic-music"')},
+        ),
+        Panel("Time to a bar", "s", times("harmonic_bar_seconds")),
+        Panel("Bars under way", "short", {"{{instance}}": "harmonic_bars_composing"}),
+        Panel(
+            "CPU",
+            "percentunit",
+            {"{{instance}}": f"rate({CPU_OF_COMPOSERS}[$__rate_interval])"},
+        ),
         Panel(
             "Event loop lag", "s", {"{{instance}}": of("music", "harmonic_event_loop_lag_seconds")}
         ),

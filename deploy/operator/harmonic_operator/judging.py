@@ -139,6 +139,24 @@ RULES = (
         "got {value:.0f} pieces in the last minute too late or never: music lags",
     ),
     Rule(
+        "harmonic_bars_recorded_total",
+        1,
+        "began {value:.0f} bars of endless pieces in the last minute late",
+        {"outcome": "late"},
+    ),
+    Rule(
+        "harmonic_composers_unanswered_total",
+        10,
+        "asked for {value:.0f} bars in the last minute that no replica of the music service made"
+        " in time",
+    ),
+    Rule(
+        "harmonic_endless_pieces_refused_total",
+        1,
+        "refused to begin {value:.0f} endless pieces in the last minute: it plays as many as"
+        " HARMONIC_ENDLESS_PIECES allows",
+    ),
+    Rule(
         "harmonic_requests_given_up_total",
         10,
         "gave up {value:.0f} requests in the last minute: see their causes in its log",
