@@ -174,13 +174,15 @@ class Reply(ServiceModel):
     """An answer between services: either ``error`` is set, or the request was carried out.
 
     ``seq`` is the number of the last frame that it made. ``position`` is the position of the log's
-    record that has this frame: whoever has the log up to there has the frame. ``cause`` and
-    ``replica`` describe an ``INTERNAL_ERROR`` for operators; clients are not told them.
+    record that has this frame: whoever has the log up to there has the frame. ``result`` is the
+    answer as a declared message where it is given, and as a JSON object where it is received.
+    ``cause`` and ``replica`` describe an ``INTERNAL_ERROR`` for operators; clients are not told
+    them.
     """
 
     seq: int | None = None
     position: int | None = None
-    result: dict[str, Any] | None = None
+    result: Any = None
     error: Refused | None = None
     cause: str | None = None
     replica: str | None = None

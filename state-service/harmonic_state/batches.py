@@ -126,6 +126,7 @@ def mending_batch(universe: Universe, now: Instant) -> Batch:
     return Batch((), [event], fold(universe, [event]), (), event.timestamp)
 
 
+_NOTHING = Loaded(None, 0)
 _COMING = (JoinRoom, ResumeRoom, FollowUniverse)
 
 
@@ -148,8 +149,9 @@ def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring | None) -> bo
     return ring is None or ring.after(position - 1) is None
 
 
-def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
+def reply_to(decided: Decided, known: Loaded | None, ring: Ring) -> Reply:
     """The reply to a decided request; ``known`` is the universe at the end of its record."""
+    known = known or _NOTHING
     decision, pending = decided.decision, decided.pending
     if isinstance(decision, Refused):
         return Reply(error=decision)
@@ -169,11 +171,7 @@ def reply_to(decided: Decided, known: Loaded, ring: Ring) -> Reply:
         result = result.model_copy(update=told)
     elif isinstance(result, UniverseFollowed):
         result = result.model_copy(update={"record": known.record_id or None})
-    return Reply(
-        seq=decision.seq,
-        position=known.position,
-        result=result.to_wire() if result else None,
-    )
+    return Reply(seq=decision.seq, position=known.position, result=result)
 
 
 def _ended_in_its_record(pending: PendingRequest, universe: Universe | None) -> Refused | None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ def _distort(part: Any, data: st.DataObject) -> None:
         if isinstance(part, dict) and data.draw(st.integers(0, 5)) == 0:
             part[data.draw(st.sampled_from(("", "AA", "x" * 2000, "__proto__")))] = inner
             return
-        part[key] = data.draw(st.sampled_from(_ODD))
+        part[key] = deepcopy(data.draw(st.sampled_from(_ODD)))
         return
 
 

@@ -67,6 +67,8 @@ class Cycle:
             ring=Ring(2**16),
             snapshots=SnapshotPlan(every_records=256, uncovered_records=2000),
             packs_snapshots=False,
+            # Whatever is stored is waited for, so that tests see each step.
+            has_effects=lambda _: True,
         )
     )
     now_s: float = 0.0

@@ -43,7 +43,7 @@ from harmonic_state.steps import (
     Witnessed,
 )
 from harmonic_state.waiting_line import WaitingLine
-from state_service.builders import UNIVERSE, History, caller, command, created
+from state_service.builders import UNIVERSE, History, caller, command, created, received
 from state_service.cycles import Cycle, at_hand, universe_with, update
 
 
@@ -142,6 +142,7 @@ def test_operations_that_are_stored_as_hashes_have_more_space(*, packs: bool) ->
         ring=Ring(2**16),
         snapshots=SnapshotPlan(every_records=256, uncovered_records=2000),
         packs_snapshots=packs,
+        has_effects=lambda _: True,
     )
     cycle = Cycle(made)
     number = cycle.ask(update(opId="op1"))
@@ -282,9 +283,8 @@ def test_at_its_deadline_a_return_that_was_stored_is_told_what_it_missed() -> No
     cycle.now_s = 3
     cycle.tell(TimePassed())
 
-    reply = cycle.replies[number]
+    reply = received(cycle.replies[number])
     assert reply.position == 12
-    assert reply.result is not None
     assert [record["position"] for record in reply.result["missed"]["records"]] == [11, 12]
 
 

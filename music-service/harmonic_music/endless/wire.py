@@ -19,7 +19,7 @@ from harmonic_music.composing.memory import MOST_THEMES, UNIT, Theme
 from harmonic_music.composing.runs import MOST_RUNS
 from harmonic_music.composing.variation import Sung
 from harmonic_music.endless.demand import Demand
-from harmonic_music.endless.segment import PiecePosition, Segment, ThemeHistory
+from harmonic_music.endless.segment import Heard, PiecePosition, Segment, ThemeHistory
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import STYLES
 from harmonic_music.theory.intervals import OCTAVE
@@ -27,8 +27,9 @@ from harmonic_music.theory.keys import pitch_class
 from harmonic_music.theory.meters import UNITS_PER_BEAT
 from harmonic_music.theory.scales import SCALES, shape_of_steps
 
-#: The version of the format: raised when this release cannot read older states.
-STATE_VERSION = 1
+#: The version of the composer of bars, which its states name: raised whenever the same record gives
+#: other notes.
+BARS_VERSION = 2
 MAX_STATE_BYTES = 4096
 #: The bars of a phrase, and the notes of one bar, that are remembered.
 MOST_BARS, MOST_NOTES = 6, 24
@@ -41,6 +42,7 @@ _MOST_SLOTS = 64
 _WHOLE, _MOST_LENGTH, _MOST_LIFT, _MOST_ROOM = 1000, 500, 100, 10_000
 _PITCHES = 128
 _VOICES = 3
+_MOST_HEARD = 1 << 16
 #: Characters of the name of a theme, or of a section.
 _MOST_NAME = 16
 #: How often a run was heard, and the numbers that tell it from others.
@@ -82,7 +84,7 @@ def segment_text(state: str) -> str:
 
 def going_on(position: PiecePosition, text: str) -> str:
     """The state as text, with its segment's known text."""
-    head = (STATE_VERSION, position.place, position.beat_ns, position.rest)
+    head = (BARS_VERSION, position.place, position.beat_ns, position.rest)
     return f"{';'.join(map(str, head))}|{text}"
 
 
@@ -93,7 +95,7 @@ def read(state: str | None) -> PiecePosition | None:
     try:
         head, _, body = state.partition("|")
         version, place, beat_ns, rest = map(int, head.split(";"))
-        if version != STATE_VERSION:
+        if version != BARS_VERSION:
             return None
         return PiecePosition(
             read_segment(body),
@@ -129,6 +131,7 @@ def read_segment(text: str) -> Segment:
         carried=_carried(it, themes),
         played=_theme(it["played"], bar),
         known=known,
+        heard=_heard(it["heard"]),
     )
 
 
@@ -161,6 +164,7 @@ def _text(segment: Segment, position: PiecePosition) -> str:
             for name, theme in carried.themes.items()
         },
         "played": _theme_text(segment.played),
+        "heard": segment.heard,
     }
     return going_on(position, json.dumps(body, separators=(",", ":")))
 
@@ -170,7 +174,15 @@ def _bounded(segment: Segment) -> Segment:
     themes = {name: _short(theme) for name, theme in islice(carried.themes.items(), MOST_THEMES)}
     runs = dict(islice(carried.runs.items(), MOST_RUNS))
     carried = replace(carried, themes=themes, runs=runs)
-    return replace(segment, carried=carried, played=_short(segment.played))
+    melody, upper, bass, drums = (
+        min(max(bars, -_MOST_HEARD), _MOST_HEARD) for bars in segment.heard
+    )
+    return replace(
+        segment,
+        carried=carried,
+        played=_short(segment.played),
+        heard=(melody, upper, bass, drums),
+    )
 
 
 def _short(theme: Theme) -> Theme:
@@ -300,6 +312,12 @@ def _asked(row: Sequence[Any]) -> Demand:
         key,
         scale,
     )
+
+
+def _heard(row: Sequence[Any]) -> Heard:
+    """The bars for which layers have played or rested."""
+    melody, upper, bass, drums = (_whole(bars, -_MOST_HEARD, _MOST_HEARD) for bars in row)
+    return melody, upper, bass, drums
 
 
 def _whole(number: Any, lowest: int, highest: int) -> int:
