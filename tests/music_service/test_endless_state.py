@@ -68,22 +68,22 @@ SEGMENT = Segment(
     known={"AA": ThemeHistory(Cadence.HALF, 2), "BA": ThemeHistory(Cadence.CLOSED)},
 )
 POSITION = PiecePosition(SEGMENT, 2, 500_000_000, 7)
-#: As the first release wrote it: replicas of this one go on with what that one stored.
+#: As replicas of this version of the composer write it, and go on with what others stored.
 TEXT = (
-    '1;2;500000000;7|{"style":"strings","start":41,"chapter":3,"slot":2,'
+    '2;2;500000000;7|{"style":"strings","start":41,"chapter":3,"slot":2,'
     '"asked":[600,300,900,500,90,-12,40,2200,"F#","dorian"],"key":"6023579A","onward":"B03567A",'
     '"first":1,"leads":true,"prepared":false,"degree":4,"was":"0024579B","melody":[72,74],'
     '"bass":36,"voicing":[55,60,64],"section":"B","runs":[[0,120,5,1,2],[480,240,4,-1,1]],'
     '"themes":{"AA":["0C0Ca./0m6","0WOT-//l~>l0<",7,1,2],"BA":["","Ca+",7,0,0]},'
-    '"played":["","Ca+",7]}'
+    '"played":["","Ca+",7],"heard":[0,0,0,0]}'
 )
 
 
-def test_a_state_is_written_as_releases_before_read_it() -> None:
+def test_a_state_is_written_as_others_read_it() -> None:
     assert written(POSITION) == TEXT
 
 
-def test_a_state_of_a_release_before_is_read() -> None:
+def test_a_state_of_another_replica_is_read() -> None:
     assert read(TEXT) == POSITION
 
 
@@ -321,13 +321,13 @@ def with_theme(*row: object) -> str:
 @pytest.mark.parametrize(
     ("state", "within", "beyond"),
     [
-        ("1;{};500000000;7|" + BODY, (0, MOST_BARS - 1), (-1, MOST_BARS)),
+        ("2;{};500000000;7|" + BODY, (0, MOST_BARS - 1), (-1, MOST_BARS)),
         (
-            "1;2;{};7|" + BODY,
+            "2;2;{};7|" + BODY,
             (LEAST_BEAT_NS, MOST_BEAT_NS),
             (LEAST_BEAT_NS - 1, MOST_BEAT_NS + 1),
         ),
-        ("1;2;500000000;{}|" + BODY, (0, 1999), (-1, 2000)),
+        ("2;2;500000000;{}|" + BODY, (0, 1999), (-1, 2000)),
     ],
     ids=["place", "beat", "rest"],
 )
@@ -427,9 +427,9 @@ def test_a_theme_beyond_its_bounds_is_no_state(row: tuple[object, ...]) -> None:
         "|",
         BODY,
         HEAD,
-        f"1;2;500000000|{BODY}",
+        f"2;2;500000000|{BODY}",
         f"{HEAD};1|{BODY}",
-        f"2;2;500000000;7|{BODY}",
+        f"1;2;500000000;7|{BODY}",
         f"{HEAD}|[]",
         f"{HEAD}|" + "[" * 4000,
         f"{HEAD}|null",
