@@ -258,6 +258,7 @@ def live_layer(
     signals: Signals | None = None,
     gateways: Neighbourhood | None = None,
     read_bars: ReadBars = no_bars,
+    clock: Any = None,
 ) -> LiveLayer:
     """What rooms show and nothing stores, without other gateways unless they are given."""
     neighbours = gateways or Neighbourhood()
@@ -271,7 +272,7 @@ def live_layer(
     )
     presence = RoomPresence(memberships, questions, 10.0, Metrics())
     own = Signals(relay_to(memberships), bytes_per_s=1_000_000, metrics=Metrics())
-    clock = cast("Any", SystemClock())
+    clock = clock or cast("Any", SystemClock())
     bars = RoomBars(
         memberships,
         read_bars,

@@ -1,13 +1,13 @@
 """Bars of endless pieces as composers store them."""
 
-import time
 from datetime import UTC, datetime
 
 from harmonic_protocol.pieces import StoredBar, StoredNote
 from harmonic_runtime.process.clock import timestamp
+from harness.memory import SetClock
 
-#: When bar 0 begins, as Unix time: far enough in the future that no bar ends within a test.
-BEGINS_S = time.time() + 20
+#: When bar 0 begins, as Unix time.
+BEGINS_S = SetClock().seconds + 20
 NOTE = StoredNote(pitch=60, start_time=0, duration=1, velocity=80)
 
 

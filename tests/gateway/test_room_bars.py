@@ -12,6 +12,7 @@ from harmonic_gateway.sockets import Frame
 from harmonic_gateway.sockets.frames import Encoded
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.wire import Message
+from harness.memory import SetClock
 
 
 class Listener(Spoken):
@@ -49,7 +50,7 @@ class Gateway:
         self.most_at_once = 0
         self.at_once = 0
         self.is_away = False
-        live = live_layer(self.memberships, bus, self.tasks, read_bars=self.read)
+        live = live_layer(self.memberships, bus, self.tasks, read_bars=self.read, clock=SetClock())
         self.bars: RoomBars = live.bars
 
     async def read(self, _universe_id: str) -> Sequence[bytes]:
