@@ -197,6 +197,12 @@ class ShortHistory:
         for each in self.waits:
             each()
 
+    def left(self, _universe_id: str) -> None:
+        """No command waits for a record."""
+
+    def carried_out(self, _names: str, _position: int) -> None:
+        """No command waits for a record."""
+
     async def read(
         self,
         _universe_id: str,

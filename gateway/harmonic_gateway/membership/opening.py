@@ -95,5 +95,6 @@ async def open_heads(
     await bus.subscribe(subjects.HEADS, heads.hear)
     bus.on_reconnect(heads.compare_all)
     bus.on_gap(heads.compare_all)
+    bus.on_gap(owners.recorded.missed)
     tasks.start(heads.keep_asking(), name="heads")
     return heads
