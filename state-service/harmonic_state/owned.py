@@ -161,9 +161,8 @@ class OwnedUniverse:
             # Commands of every request first: each arm that does not match costs time.
             case Append() | Load() | ReadOn() | Confirm() | MakeRoom() | CarryOutEffects():
                 self._begin(command)
-            case Answer(pending, reply):
-                means.meters.answered(pending, reply)
-                pending.reply(reply)
+            case Answer():
+                _answer(command, means)
             case AnnounceHead(position, record_id, at_once):
                 means.heads.changed(self.universe_id, position, record_id)
                 if at_once:
@@ -244,6 +243,12 @@ class OwnedUniverse:
             coverage = await self._means.effects.snapshot(self.universe_id, loaded)
         finally:
             self._tell(SnapshotSaved(coverage))
+
+
+def _answer(answer: Answer, means: Means) -> None:
+    means.meters.answered(answer.pending, answer.reply)
+    if not answer.by_record:
+        answer.pending.reply(answer.reply)
 
 
 async def _look_again(owned: OwnedUniverse, means: Means) -> None:
