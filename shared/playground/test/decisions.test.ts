@@ -73,6 +73,13 @@ function rgb(hue: number, saturation: number, light: number): number[] {
   });
 }
 
+test('a scheme may have any name', () => {
+  for (const scheme of ['rainbow', 'nobody knows it', 'constructor', 'toString', '__proto__']) {
+    const palette = paletteOf(scheme);
+    for (const part of [palette.base, palette.range, palette.frequency, palette.phase]) assert.equal(part.length, 3);
+  }
+});
+
 test('who moves a field is known by its preview', () => {
   const previews = { ann: { music: { tempo: 90 } }, ben: { physics: { gravity: 3 } } };
   assert.deepEqual(moverOf(previews, 'physics', 'gravity'), ['ben', 3]);
