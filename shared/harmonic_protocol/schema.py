@@ -39,9 +39,23 @@ class WireModel(BaseModel):
         _set(made, "__pydantic_private__", None)
         return made
 
+    @classmethod
+    def assembled(cls, values: dict[str, Any]) -> Self:
+        """A message of values that are known to be valid: all of its fields, in their order.
+
+        Like ``model_construct``, in a fifth of the time.
+        """
+        made = cls.__new__(cls)
+        _set(made, "__dict__", values)
+        _set(made, "__pydantic_fields_set__", set(values))
+        _set(made, "__pydantic_extra__", None)
+        _set(made, "__pydantic_private__", None)
+        return made
+
     def to_json(self) -> bytes:
         """The wire form: camel case, without the optional fields that nobody set to a value."""
-        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+        # As ``model_dump_json`` does, which makes a text of it in between.
+        return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_none=True)
 
     def to_wire(self) -> dict[str, object]:
         """The wire form as plain JSON values."""

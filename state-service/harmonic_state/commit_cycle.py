@@ -16,7 +16,7 @@ append for many commands. Invariants:
   universe is kept for that reading: if the log has lost records, it may be the only copy of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 from typing import assert_never
@@ -24,7 +24,7 @@ from typing import assert_never
 from harmonic_protocol.envelope import Reply
 from harmonic_protocol.transient import OVERDUE
 from harmonic_state.batches import Batch, Conditions, Decided, decide_batch, mending_batch, reply_to
-from harmonic_state.domain.events import forgets_history, loses_history
+from harmonic_state.domain.events import LogEvent, forgets_history, loses_history
 from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.pending import PendingRequest
@@ -83,9 +83,16 @@ class CommitCycle:
     """The requests of one universe, the universe as it is known, and the work on both."""
 
     def __init__(
-        self, *, line: WaitingLine, ring: Ring, snapshots: SnapshotPlan, packs_snapshots: bool
+        self,
+        *,
+        line: WaitingLine,
+        ring: Ring,
+        snapshots: SnapshotPlan,
+        packs_snapshots: bool,
+        has_effects: Callable[[Sequence[LogEvent]], bool],
     ) -> None:
         self._line = line
+        self._has_effects = has_effects
         self._packs_snapshots = packs_snapshots
         self._phase = _Phase.IDLE
         self._batch: Batch | None = None
@@ -119,7 +126,7 @@ class CommitCycle:
                 return self._stored(record, now, was_unknown=was_unknown)
             case EffectsDone(coverage):
                 self._covered(coverage)
-                return [*self._answers(), *self._after_record(now), *self._next(now)]
+                return self._carried_out(now)
             case Read():
                 return [*self._read(event, now), *self._next(now)]
             case Confirmed():
@@ -161,7 +168,7 @@ class CommitCycle:
         return commands
 
     def _next(self, now: Instant) -> list[Command]:
-        commands = _refuse_overdue(self._line, now)
+        commands = Answer.overdue(self._line.take_overdue(now.s))
         self._phase = _Phase.IDLE
         if not self._line and not self._mends:
             return commands
@@ -195,9 +202,7 @@ class CommitCycle:
 
     def _decide(self, known: Loaded, now: Instant) -> list[Command]:
         almost_full = self.snapshots.almost_full
-        conditions = Conditions(
-            now, almost_full=almost_full, hashed=self._packs_snapshots, ring=self.ring
-        )
+        conditions = Conditions(now, almost_full, self._packs_snapshots, self.ring)
         batch = decide_batch(self._line.take(self._batch_limit), known, conditions)
         self._batch, self._unanswered = batch, list(batch.decided)
         commands: list[Command] = [*map(ReportFailure, batch.errors)]
@@ -237,11 +242,12 @@ class CommitCycle:
         return commands
 
     def _stored(self, record: RecentRecord, now: Instant, *, was_unknown: bool) -> list[Command]:
-        batch, known = self._batch, self.known
+        batch, known, commands = self._batch, self.known, list[Command]()
         if batch is None or known is None:
             raise RuntimeError("stored what nobody has decided")
         self.known = known.then(batch.after, record.position, record.id)
-        commands: list[Command] = []
+        if was_unknown:
+            self._unanswered = [each.unnamed() for each in self._unanswered]
         if batch.decided:
             self.ring.add(record)
         else:
@@ -252,13 +258,12 @@ class CommitCycle:
         if forgets_history(batch.events):
             self.ring.clear()
         self.snapshots.records += 1
-        self._phase = _Phase.EFFECTS
         # A record of unknown outcome may have been stored without being republished.
-        return [
-            *commands,
-            AnnounceHead(record.position, record.id, at_once=was_unknown),
-            CarryOutEffects(self.known, batch.events),
-        ]
+        commands.append(AnnounceHead(record.position, record.id, at_once=was_unknown))
+        self._phase = _Phase.EFFECTS
+        if self._has_effects(batch.events):
+            return [*commands, CarryOutEffects(self.known, batch.events)]
+        return [*commands, *self._carried_out(now)]
 
     def _make_room(self, known: Loaded, now: Instant) -> list[Command]:
         self.snapshots.wait(now)
@@ -266,17 +271,21 @@ class CommitCycle:
         self._phase = _Phase.READING
         return [MakeRoom(known)]
 
-    def _after_record(self, now: Instant) -> list[Command]:
+    def _carried_out(self, now: Instant) -> list[Command]:
+        """Answer the requests of a record, and go on."""
+        commands = self._answers()
         if self.known is not None and self.known.universe and self.known.universe.deleted:
             self.ring.clear()
-            return [Erase(self.known)]
-        return self.snapshots.due(self.known, now)
+            commands.append(Erase(self.known))
+        else:
+            commands.extend(self.snapshots.due(self.known, now))
+        return [*commands, *self._next(now)]
 
     def _answers(self) -> list[Command]:
         """Answer all decided requests; their batch is the known universe from now on."""
         decided, self._unanswered, self._batch = self._unanswered, [], None
         self._conflicts, self._batch_limit = 0, MAX_BATCH
-        return [Answer(each.pending, _reply(each, self.known, self.ring)) for each in decided]
+        return [each.answered(self.known, self.ring) for each in decided]
 
     def _conflicted(self, now: Instant) -> list[Command]:
         self._conflicts += 1
@@ -316,7 +325,7 @@ class CommitCycle:
         return commands
 
     def _time_passed(self, now: Instant) -> list[Command]:
-        commands = _refuse_overdue(self._line, now)
+        commands = Answer.overdue(self._line.take_overdue(now.s))
         overdue = [each for each in self._unanswered if each.pending.deadline_s <= now.s]
         if overdue:
             self._unanswered = [each for each in self._unanswered if each not in overdue]
@@ -331,17 +340,9 @@ class CommitCycle:
         return commands
 
 
-def _reply(decided: Decided, known: Loaded | None, ring: Ring) -> Reply:
-    return reply_to(decided, known or Loaded(None, 0), ring)
-
-
 def _late_reply(decided: Decided, phase: _Phase, known: Loaded | None, ring: Ring) -> Reply:
     """The reply to a request whose work is under way at its deadline: what is known of it."""
     if phase is _Phase.EFFECTS:
-        return _reply(decided, known, ring)
+        return reply_to(decided, known, ring)
     was_sent = phase is _Phase.APPENDING and decided.has_events
     return Reply(error=OUTCOME_UNKNOWN if was_sent else OVERDUE)
-
-
-def _refuse_overdue(line: WaitingLine, now: Instant) -> list[Command]:
-    return [Answer.refusing(pending, OVERDUE) for pending in line.take_overdue(now.s)]

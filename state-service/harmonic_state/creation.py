@@ -7,7 +7,12 @@ from functools import partial
 from typing import Any
 
 from harmonic_protocol.envelope import Caller, Reply, RequestTrace
-from harmonic_protocol.messages.universes import CreateUniverse, GetUniverse, UpdateUniverse
+from harmonic_protocol.messages.universes import (
+    CreateUniverse,
+    GetUniverse,
+    UniverseView,
+    UpdateUniverse,
+)
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_runtime.bus.calls import settle
 from harmonic_runtime.bus.client import BusUnavailable
@@ -98,9 +103,9 @@ class Creations:
         seen: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         look = GetUniverse.model_validate({"universeId": change.universe_id})
         self._submit(replace(change, request=look), partial(settle, seen))
-        known = (await seen).result or {}
+        known: UniverseView | None = (await seen).result
         # A caller without permission learns nothing of another user's universes.
-        if owner in known.get("members", ()):
+        if known is not None and owner in (known.members or ()):
             await self._counted(change, owner, reply)
         else:
             self._submit(change, reply)

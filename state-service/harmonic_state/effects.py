@@ -34,15 +34,17 @@ LISTING_PAUSE_S = 0.2
 #: Seconds between two looks for unfinished changes; one is finished if it is seen twice.
 SETTLING_INTERVAL_S = 5.0
 #: The events that :meth:`Effects.prepare` and :meth:`Effects.carry_out` look for.
-_ASKING = (
-    *CHANGES_LISTING,
-    MusicRequested,
-    MusicStarted,
-    MusicStopped,
-    OwnerChanged,
-    UniverseDeleted,
-    HistoryForgotten,
-    ActionNoted,
+_ASKING = frozenset(
+    (
+        *CHANGES_LISTING,
+        MusicRequested,
+        MusicStarted,
+        MusicStopped,
+        OwnerChanged,
+        UniverseDeleted,
+        HistoryForgotten,
+        ActionNoted,
+    )
 )
 
 
@@ -86,7 +88,7 @@ class Effects:
     def concern(self, events: Sequence[LogEvent]) -> bool:
         """Whether any of the events has effects: most records have none that does."""
         for event in events:  # noqa: SIM110 -- any() takes a generator for each record
-            if isinstance(event, _ASKING):
+            if type(event) in _ASKING:
                 return True
         return False
 

@@ -7,6 +7,7 @@ import asyncio
 from typing import assert_never
 
 from harmonic_protocol.internal import ReleaseGateway
+from harmonic_runtime.process.deadlines import Deadlines
 from harmonic_state.commit_cycle import CommitCycle
 from harmonic_state.domain.universe import Universe
 from harmonic_state.drafts import Draft
@@ -23,7 +24,6 @@ from harmonic_state.steps import (
     CarryOutEffects,
     Command,
     Confirm,
-    EffectsDone,
     Erase,
     Event,
     Failed,
@@ -44,6 +44,7 @@ from harmonic_state.steps import (
     Witnessed,
     Work,
 )
+from harmonic_state.timers import Alarm
 from harmonic_state.waiting_line import WaitingLine
 
 #: Seconds until a universe is read again whose last append may have been stored.
@@ -56,7 +57,7 @@ ENTRY_BYTES = 500
 class OwnedUniverse:
     """A universe that this replica has in memory, and the requests that wait for it."""
 
-    def __init__(self, universe_id: str, means: Means) -> None:
+    def __init__(self, universe_id: str, means: Means, looks: Deadlines[Alarm]) -> None:
         self.universe_id = universe_id
         self._means = means
         settings = means.settings
@@ -68,13 +69,15 @@ class OwnedUniverse:
                 uncovered_records=settings.uncovered_records,
             ),
             packs_snapshots=settings.packs_snapshots,
+            has_effects=means.effects.concern,
         )
         #: What came while nothing was under way, until the end of this turn of the loop.
         self._arrived: list[PendingRequest] = []
         self._working = False
         self._finished = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._concerns = means.effects.concern
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(looks, lambda: self._tell(TimePassed()))
 
     @property
     def idle(self) -> bool:
@@ -115,7 +118,7 @@ class OwnedUniverse:
         # Requests that arrive in one read of the bus are decided together, in one record.
         if not self._arrived:
             self._finished.clear()
-            asyncio.get_running_loop().call_soon(self._submit_arrived)
+            self._loop.call_soon(self._submit_arrived)
         self._arrived.append(pending)
 
     def witness_loss(self) -> None:
@@ -145,20 +148,13 @@ class OwnedUniverse:
     def _tell(self, event: Event) -> None:
         clock = self._means.clock
         now = Instant(clock.now(), clock.monotonic())
-        following: Event | None = event
-        while following is not None:
-            try:
-                commands = self._cycle.handle(following, now)
-            except Exception:
-                self._means.log.exception("universe_failed", universe=self.universe_id)
-                commands = self._cycle.handle(Failed(StepFailure.BROKEN), now)
-            following = None
-            for command in commands:
-                if isinstance(command, CarryOutEffects) and not self._concerns(command.events):
-                    # Nothing to wait for: most records have no effects.
-                    following = EffectsDone()
-                else:
-                    self._do(command)
+        try:
+            commands = self._cycle.handle(event, now)
+        except Exception:
+            self._means.log.exception("universe_failed", universe=self.universe_id)
+            commands = self._cycle.handle(Failed(StepFailure.BROKEN), now)
+        for command in commands:
+            self._do(command)
 
     def _do(self, command: Command) -> None:  # noqa: C901 -- the one table of what is done
         means = self._means
@@ -166,20 +162,14 @@ class OwnedUniverse:
             # Commands of every request first: each arm that does not match costs time.
             case Append() | Load() | ReadOn() | Confirm() | MakeRoom() | CarryOutEffects():
                 self._begin(command)
-            case Answer(pending, reply):
-                means.meters.answered(pending, reply)
-                pending.reply(reply)
+            case Answer():
+                _answer(command, means)
             case AnnounceHead(position, record_id, at_once):
                 means.heads.changed(self.universe_id, position, record_id)
                 if at_once:
                     means.heads.announce()
             case WakeAt(at_s):
-                if self._timer is not None:
-                    self._timer.cancel()
-                delay_s = max(0.0, at_s - means.clock.monotonic())
-                self._timer = asyncio.get_running_loop().call_later(
-                    delay_s, self._tell, TimePassed()
-                )
+                self._alarm.set(at_s - means.clock.monotonic())
             case ResumeEffects(universe):
                 means.effects.resume(universe)
             case SaveSnapshot(loaded):
@@ -254,6 +244,12 @@ class OwnedUniverse:
             coverage = await self._means.effects.snapshot(self.universe_id, loaded)
         finally:
             self._tell(SnapshotSaved(coverage))
+
+
+def _answer(answer: Answer, means: Means) -> None:
+    means.meters.answered(answer.pending, answer.reply)
+    if not answer.by_record:
+        answer.pending.reply(answer.reply)
 
 
 async def _look_again(owned: OwnedUniverse, means: Means) -> None:

@@ -10,6 +10,7 @@ from harmonic_protocol.internal import ExpireMusic, OwnRequest, ReleaseGateway
 from harmonic_protocol.log import MusicRequested
 from harmonic_protocol.operating import BusyUniverse
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.process.deadlines import Deadlines
 from harmonic_state import metrics as table
 from harmonic_state.domain.universe import Universe
 from harmonic_state.means import Means
@@ -17,6 +18,7 @@ from harmonic_state.meters import RequestRates
 from harmonic_state.owned import OwnedUniverse
 from harmonic_state.pending import PendingRequest
 from harmonic_state.ring import RecentRecord
+from harmonic_state.timers import EARLY_S, Alarm
 
 #: Universes that are adopted in a row, and the pause after them.
 ADOPTED_AT_ONCE = 25
@@ -37,6 +39,7 @@ class OwnedUniverses:
         self._costs: dict[str, int] = {}
         self._cost_bytes = 0
         self._to_adopt: dict[str, None] = {}
+        self._looks: Deadlines[Alarm] = Deadlines(Alarm.look, EARLY_S)
         self.rates = RequestRates(metrics)
         self._evictions = metrics.counter(table.EVICTIONS)
         metrics.gauge_from(table.CACHED_UNIVERSES, lambda: len(self._universes))
@@ -155,7 +158,9 @@ class OwnedUniverses:
     def _at_hand(self, universe_id: str) -> OwnedUniverse:
         owned = self._universes.get(universe_id)
         if owned is None:
-            owned = self._universes[universe_id] = OwnedUniverse(universe_id, self._means)
+            owned = self._universes[universe_id] = OwnedUniverse(
+                universe_id, self._means, self._looks
+            )
         self._universes.move_to_end(universe_id)
         return owned
 

@@ -69,7 +69,7 @@ class Reads:
             )
         except BusUnavailable:
             return Reply(error=UNAVAILABLE)
-        return Reply(result=page.to_wire())
+        return Reply(result=page)
 
     async def list_audit(self, request: ListAudit) -> Reply:
         """A page of a universe's audit log, for a caller who may see it."""
@@ -77,7 +77,7 @@ class Reads:
             page = await self._auditing.page(request)
         except BusUnavailable:
             return Reply(error=UNAVAILABLE)
-        return Reply(result=page.to_wire())
+        return Reply(result=page)
 
     async def compare_heads(self, request: CompareHeads) -> Reply:
         """The ends of those logs that go on after the positions that a gateway knows."""
@@ -100,7 +100,7 @@ class Reads:
         for universe_id in turned_back:
             # Whoever owns it: this gateway forgets its state as soon as it is told.
             self._universes.witness_loss(universe_id)
-        return Reply(result=Heads(heads=ahead, turned_back=tuple(turned_back)).to_wire())
+        return Reply(result=Heads(heads=ahead, turned_back=tuple(turned_back)))
 
     async def _is_turned_back(self, universe_id: str, request: CompareHeads) -> bool:
         """Whether a log ends before the last record that a gateway was sent, or with another one.
@@ -126,7 +126,7 @@ class Reads:
         if found is None or any(loses_history(record.payload) for record in found):
             return Reply(error=TRIMMED)
         try:
-            return Reply(result=log_part(found).to_wire())
+            return Reply(result=log_part(found))
         except ValidationError:
             # Nobody can be sent the records after an unreadable one: have the owner say so.
             self._universes.witness_loss(request.universe_id)
@@ -138,7 +138,7 @@ class Reads:
             part = await read_events(self._journal, request)
         except BusUnavailable:
             return Reply(error=UNAVAILABLE)
-        return Reply(result=part.to_wire())
+        return Reply(result=part)
 
     async def trace_user(self, request: TraceUser) -> Reply:
         """What is stored of a user in a universe."""
@@ -146,7 +146,7 @@ class Reads:
             found = await trace_user(self._journal, request)
         except BusUnavailable:
             return Reply(error=UNAVAILABLE)
-        return Reply(result=found.to_wire())
+        return Reply(result=found)
 
     async def _from(self, universe_id: str, position: int) -> Sequence[RecentRecord]:
         """The records of a log from a position on, with the one there."""

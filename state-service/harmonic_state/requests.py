@@ -14,7 +14,7 @@ from harmonic_protocol.catalogue import (
     OwnerOperation,
     StateCommand,
 )
-from harmonic_protocol.envelope import Envelope, Reply
+from harmonic_protocol.envelope import Envelope, Reply, RequestTrace
 from harmonic_protocol.internal import (
     INTERNAL_REQUESTS,
     BusRequest,
@@ -26,6 +26,7 @@ from harmonic_protocol.intervening import (
 )
 from harmonic_protocol.messages.auditing import ListAudit
 from harmonic_protocol.messages.endless import StartMusic
+from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import (
     BanUser,
     CreateUniverse,
@@ -123,8 +124,13 @@ class Requests:
                 f"own {request.operation()}", trace.traceparent, arrived_s=message.arrived_s
             )
             trace, reply = trace._replace(traceparent=span.traceparent), _ending(span, reply)
+            # The reply ends the span.
+            envelope = envelope._replace(name="")
         caller, within_s = envelope.caller, self._time_left_s(envelope)
-        if isinstance(request, ReadRequest):
+        # The most frequent first: each class that it is not costs time.
+        if isinstance(request, ParameterCommand):
+            self._submit(request, request.universe_id, envelope, within_s, reply, trace)
+        elif isinstance(request, ReadRequest):
             self._read(self._reads.answer(request, caller), message, reply)
         elif isinstance(request, CreateUniverse):
             self._creations.begin(request, caller, within_s=within_s, reply=reply, trace=trace)
@@ -145,17 +151,30 @@ class Requests:
                 seen_position=envelope.position,
             )
         elif isinstance(request, UniverseRequest):
-            pending = self._means.pending(
-                request,
-                caller,
-                within_s=within_s,
-                reply=reply,
-                seen_position=envelope.position,
-                trace=trace,
-            )
-            self._universes.submit(request.universe_id, pending)
+            self._submit(request, request.universe_id, envelope, within_s, reply, trace)
         else:
             assert_never(request)
+
+    def _submit(  # noqa: PLR0917 -- once for each request
+        self,
+        request: UniverseRequest,
+        universe_id: str,
+        envelope: Envelope,
+        within_s: float,
+        reply: Callable[[Reply], None],
+        trace: RequestTrace,
+    ) -> None:
+        pending = self._means.pending(
+            request,
+            envelope.caller,
+            within_s=within_s,
+            reply=reply,
+            seen_position=envelope.position,
+            trace=trace,
+            # Replies to other requests come after the effects of their events.
+            name=envelope.name if isinstance(request, ParameterCommand) else "",
+        )
+        self._universes.submit(universe_id, pending)
 
     def _time_left_s(self, envelope: Envelope) -> float:
         """Seconds that the request may take here for its reply to arrive in time."""

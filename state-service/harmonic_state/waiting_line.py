@@ -13,6 +13,8 @@ class WaitingLine:
     def __init__(self, max_length: int) -> None:
         self._max_length = max_length
         self._requests: deque[PendingRequest] = deque()
+        #: No deadline of these is earlier.
+        self._earliest_s = 0.0
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -32,12 +34,15 @@ class WaitingLine:
         """Put a request at the end; ``False`` if the queue is full."""
         if len(self._requests) >= self._max_length:
             return False
+        if not self._requests or pending.deadline_s < self._earliest_s:
+            self._earliest_s = pending.deadline_s
         self._requests.append(pending)
         return True
 
     def put_back(self, requests: Iterable[PendingRequest]) -> None:
         """Put requests in front, in their order."""
         self._requests.extendleft(reversed(list(requests)))
+        self._earliest_s = 0.0
 
     def take(self, limit: int) -> list[PendingRequest]:
         """Take the first requests, at most ``limit``, that may share a record."""
@@ -61,9 +66,10 @@ class WaitingLine:
 
     def take_overdue(self, now_s: float) -> list[PendingRequest]:
         """Take the requests whose deadline has passed."""
-        if not self._requests:
+        if not self._requests or now_s < self._earliest_s:
             return []
         overdue = [pending for pending in self._requests if pending.deadline_s <= now_s]
         if overdue:
             self._requests = deque(each for each in self._requests if each.deadline_s > now_s)
+        self._earliest_s = min((each.deadline_s for each in self._requests), default=0.0)
         return overdue

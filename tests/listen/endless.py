@@ -81,18 +81,17 @@ def midi_of(placed: Sequence[Placed]) -> bytes:
     file = PrettyMIDI(resolution=960)
     for voice in Voice:
         name = VOICE_NAMES[voice]
-        programs = (it.bar.instruments.get(name) for it in placed)
-        program = next((program for program in programs if program is not None), None)
-        if program is None:
-            continue
-        instrument = Instrument(program, name=name)
-        instrument.notes = [
-            Note(it.velocity, it.pitch, one.begins + it.start, one.begins + it.start + it.duration)
-            for one in placed
-            for it in one.bar.notes
-            if it.voice == name
-        ]
-        file.instruments.append(instrument)
+        by_program: dict[int, Instrument] = {}
+        for one in placed:
+            notes = [it for it in one.bar.notes if it.voice == name]
+            if notes:
+                program = one.bar.instruments[name]
+                player = by_program.setdefault(program, Instrument(program, name=name))
+                player.notes += [
+                    Note(it.velocity, it.pitch, start := one.begins + it.start, start + it.duration)
+                    for it in notes
+                ]
+        file.instruments += by_program.values()
     drums = Instrument(0, is_drum=True, name="drums")
     drums.notes = [
         Note(velocity, key, one.begins + start, one.begins + start + 0.1)

@@ -1,37 +1,34 @@
 """``python -m music_service.endless_day DIR``: a day of the endless piece, measured and drawn.
 
 It prints what it costs, how long the longest passage is that comes twice, how large the state gets,
-and how intensity, keys and textures are spread; the curves are drawn into ``DIR``. Every so many
-bars a slider moves, or none does.
+how much memory the process takes, and how intensity, keys and textures are spread. It draws the
+course of the whole and of its beginning, histograms, and rolls of 64 bars at several moments.
 """
 
 import argparse
+import resource
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harmonic_music.endless import ComposedBar, compose_bar
 from harmonic_music.endless.wire import read
 from harmonic_music.styles.catalogue import STYLES
 from harmonic_music.theory.scales import SCALES
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
-from listen.picture import png
-from music_service.endless_golden import Record, records
-
-Series = NDArray[np.float64]
+from listen.endless import Placed, write_systems
+from music_service.endless_golden import Record
+from music_service.endless_people import moves, people
+from music_service.endless_plots import LAYERS, Series, draw_course, draw_spread, smoothed
 
 _KEY_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
-_MOVED_SCALES = ("major", "minor", "dorian", "mixolydian", "harmonic_minor", "lydian")
-_LOUD = 60
-_WIDTH, _HEIGHT, _MARGIN = 1800, 220, 8
-_INK, _FAINT = (40, 70, 140), (225, 225, 225)
+_FIRST_BARS, _ROLL_BARS = 600, 64
+_BREATHS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +45,21 @@ class Measured:
     melody: Hashable
 
 
-def calm_records(moves_every: int, seed: int) -> Iterator[Record]:
-    """The parameters bar by bar, for ever: one of them moves every so many bars, if any does."""
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How many bars, and every how many bars a roll is drawn."""
+
+    bars: int
+    rolls: int
+
+
+def records_of(moves_every: int, seed: int, *, played: bool) -> Iterator[Record]:
+    """The parameters bar by bar, for ever: as people move them, in jumps, or never changed."""
+    if played:
+        return people(seed)
     if not moves_every:
         return repeat((MusicParameters(), PhysicsParameters()))
-    return records(seed, every=moves_every, scales=_MOVED_SCALES)
+    return moves(moves_every, seed)
 
 
 def measured(bar: ComposedBar, state: str | None) -> Measured:
@@ -73,8 +80,8 @@ def measured(bar: ComposedBar, state: str | None) -> Measured:
         key=(key.tonic if key else 0, named),
         section=bar.section,
         opens=bar.opens,
-        all_notes=tuple(grid),
-        melody=tuple(it[:2] for it in grid if it[2] == "melody"),
+        all_notes=hash(tuple(grid)),
+        melody=hash(tuple(it[:2] for it in grid if it[2] == "melody")),
     )
 
 
@@ -104,42 +111,6 @@ def _named(things: Sequence[Hashable]) -> list[int]:
     return [numbers.setdefault(it, len(numbers)) for it in things]
 
 
-def smoothed(series: Series, over: int) -> Series:
-    kernel = np.ones(over) / over
-    return np.convolve(series, kernel, mode="same")
-
-
-def _stretched(series: NDArray[Any]) -> NDArray[Any]:
-    """A series that has a value for each column at least."""
-    return np.repeat(series, -(-_WIDTH // len(series)))
-
-
-def panel(series: Series, low: float, high: float) -> NDArray[np.uint8]:
-    """A curve as a picture, each column the range of what lies in it."""
-    image = np.full((_HEIGHT, _WIDTH, 3), 255, dtype=np.uint8)
-    series = _stretched(series)
-    for part in range(5):
-        image[min(_HEIGHT - 1, part * _HEIGHT // 4)] = _FAINT
-    for column, values in enumerate(np.array_split(series, _WIDTH)):
-        ends = np.array([values.max(), values.min()])
-        rows = (high - ends) / (high - low) * (_HEIGHT - 1)
-        top, bottom = np.clip(rows, 0, _HEIGHT - 1).astype(int)
-        image[top : bottom + 2, column] = _INK
-    return image
-
-
-def strip(names: Sequence[int], count: int) -> NDArray[np.uint8]:
-    """One of ``count`` rows in each column: the one that is commonest there."""
-    height = 8
-    image = np.full((count * height, _WIDTH, 3), 255, dtype=np.uint8)
-    for column, values in enumerate(np.array_split(_stretched(np.array(names)), _WIDTH)):
-        for value, times in Counter(values.tolist()).items():
-            shade = 255 - int(215 * times / len(values))
-            row = (count - 1 - value) * height
-            image[row : row + height - 1, column] = shade
-    return image
-
-
 def main() -> int:
     """Measure, print and draw; the exit status tells whether 64 bars were heard twice."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -147,34 +118,61 @@ def main() -> int:
     parser.add_argument("--style", default="strings")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bars", type=int, default=43_200)
-    parser.add_argument("--moves-every", type=int, default=0, help="bars between moves of a slider")
+    parser.add_argument("--moves-every", type=int, default=0, help="bars between jumps of a slider")
+    parser.add_argument("--people", action="store_true", help="sliders as people move them")
+    parser.add_argument("--rolls", type=int, default=8, help="rolls of 64 bars to draw")
     given = parser.parse_args()
-    state, found, largest, most = None, [], 0, 0
-    asked = calm_records(given.moves_every, given.seed)
-    spent = 0.0
-    for number in range(given.bars):
-        music, physics = next(asked)
-        started = time.process_time()
-        bar = compose_bar(
-            music, physics, style=given.style, seed=given.seed, bar=number, state=state
-        )
-        spent += time.process_time() - started
-        found.append(measured(bar, state))
-        state = bar.next_state
-        largest, most = max(largest, len(state)), max(most, len(bar.notes))
-    print(f"{given.bars} bars, {given.bars / spent:.0f} a CPU-second")
-    print(f"largest state {largest} bytes, most notes in a bar {most}")
+    given.directory.mkdir(parents=True, exist_ok=True)
+    records = records_of(given.moves_every, given.seed, played=given.people)
+    found = played(
+        records, given.style, given.seed, given.directory, Course(given.bars, given.rolls)
+    )
     repeats = longest_repeat([it.all_notes for it in found])
     print(f"longest passage heard twice: {repeats} bars;", end=" ")
     print(f"of the melody: {longest_repeat([it.melody for it in found])} bars")
     describe(found)
-    draw(found, given.directory)
-    return int(repeats >= 64)
+    draw_course(found, given.directory / "day.png")
+    draw_course(found[:_FIRST_BARS], given.directory / "first.png")
+    draw_spread(found, given.directory / "spread.png")
+    return int(repeats >= _ROLL_BARS)
+
+
+def played(
+    records: Iterator[Record], style: str, seed: int, directory: Path, course: Course
+) -> list[Measured]:
+    """The bars of a day in numbers; print their cost, and draw rolls of some of them."""
+    state, found, largest, most = None, [], 0, 0
+    latest: deque[Placed] = deque(maxlen=_ROLL_BARS)
+    every = max(course.bars // max(course.rolls, 1), _ROLL_BARS)
+    spent, kibibytes, before, asked = 0.0, 0, 0.0, None
+    for number in range(course.bars):
+        record = next(records)
+        started = time.process_time()
+        bar = compose_bar(*record, style=style, seed=seed, bar=number, state=state)
+        spent += time.process_time() - started
+        found.append(measured(bar, state))
+        latest.append(Placed(bar, before, record != asked and asked is not None))
+        state, before, asked = bar.next_state, before + bar.duration_s, record
+        largest, most = max(largest, len(state)), max(most, len(bar.notes))
+        if number == course.bars // 10:
+            kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        if course.rolls and number % every == _ROLL_BARS - 1:
+            write_systems(_from_zero(latest), directory / f"roll-{number + 1:05d}.png")
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - kibibytes
+    print(f"{course.bars} bars, {course.bars / spent:.0f} a CPU-second")
+    print(f"largest state {largest} bytes, most notes in a bar {most}")
+    print(f"memory: {kibibytes} KiB after a tenth; {grown} KiB more at the end, measures included")
+    return found
+
+
+def _from_zero(bars: Sequence[Placed]) -> list[Placed]:
+    return [Placed(it.bar, it.begins - bars[0].begins, it.moved) for it in bars]
 
 
 def describe(found: Sequence[Measured]) -> None:
     """Print how things are spread."""
-    for name, series in (("loudness", loudness(found)), ("density", density(found))):
+    for name in ("loudness", "density"):
+        series: Series = np.array([getattr(it, name) for it in found])
         parts = np.percentile(series, [0, 5, 25, 50, 75, 95, 100]).round(2).tolist()
         within = smoothed(series, 8)
         rises = np.percentile(within, 95) - np.percentile(within, 5)
@@ -189,48 +187,34 @@ def describe(found: Sequence[Measured]) -> None:
             f"{n} {100 * t / count:.1f} %" for n, t in Counter(names).most_common(14)
         )
         print(f"{title}: {shares}")
-    for layer in ("melody", "counter", "pads", "bass", "drums"):
-        runs = stretches([layer in it.layers for it in found])
-        share = 100 * sum(layer in it.layers for it in found) / count
-        print(f"{layer}: in {share:.0f} % of bars; longest {runs[True]}, at rest {runs[False]}")
+    for layer in LAYERS:
+        plays = [layer in it.layers for it in found]
+        runs, share = stretches(plays), 100 * sum(plays) / count
+        long = sum(length > _BREATHS for length in lengths(plays))
+        print(
+            f"{layer}: in {share:.0f} % of bars; longest {runs[True]}, at rest {runs[False]}; "
+            f"{long} stretches of more than {_BREATHS} bars"
+        )
+
+
+def lengths(plays: Sequence[bool]) -> list[int]:
+    """The lengths of all stretches of bars in which a layer plays."""
+    found, length = [], 0
+    for it in [*plays, False]:
+        if it:
+            length += 1
+        elif length:
+            found.append(length)
+            length = 0
+    return found
 
 
 def stretches(plays: Sequence[bool]) -> dict[bool, int]:
     """The longest run of bars in which a layer plays, and in which it does not."""
-    longest = {True: 0, False: 0}
-    length = 0
-    for place, it in enumerate(plays):
-        length = length + 1 if place and plays[place - 1] is it else 1
-        longest[it] = max(longest[it], length)
-    return longest
-
-
-def loudness(found: Sequence[Measured]) -> Series:
-    return np.array([it.loudness for it in found])
-
-
-def density(found: Sequence[Measured]) -> Series:
-    return np.array([it.density for it in found])
-
-
-def draw(found: Sequence[Measured], directory: Path) -> None:
-    """The whole, and the first 600 bars: loudness, density, keys by fifths, layers."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, part in (("day", found), ("first", found[:600])):
-        over = 8
-        gap = np.full((_MARGIN, _WIDTH, 3), 120, dtype=np.uint8)
-        layers = ("drums", "bass", "pads", "counter", "melody")
-        rows = [
-            panel(smoothed(loudness(part), over), 20, 110),
-            gap,
-            panel(smoothed(density(part), over), 0, 14),
-            gap,
-            strip([it.key[0] * 7 % 12 for it in part], 12),
-        ]
-        for layer in layers[::-1]:
-            plays = strip([int(layer in it.layers) for it in part], 2)
-            rows += [gap, plays[: len(plays) // 2]]
-        (directory / f"{name}.png").write_bytes(png(np.concatenate(rows)))
+    return {
+        True: max(lengths(plays), default=0),
+        False: max(lengths([not it for it in plays]), default=0),
+    }
 
 
 if __name__ == "__main__":

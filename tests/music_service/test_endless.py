@@ -14,10 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harmonic_music.composing import COMPOSER_VERSION
 from harmonic_music.composing.shape import shape_of
-from harmonic_music.endless import MAX_STATE_BYTES, ComposedBar, compose_bar
-from harmonic_music.endless.timing import BarTime, beat_ns
+from harmonic_music.endless import BARS_VERSION, MAX_STATE_BYTES, ComposedBar, compose_bar
+from harmonic_music.endless.timing import BarTime, approached, beat_ns
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import STYLES
 from harmonic_music.theory.intervals import consonance
@@ -88,11 +87,14 @@ def moved(seed: int, bars: int, share: float) -> list[Record]:
 @pytest.mark.parametrize("style", STYLES)
 def test_bars_are_playable_whatever_is_moved(style: str) -> None:
     records = moved(len(style), 24, 0.4)
+    beat = None
     for (music, physics), bar in zip(records, played(records, style=style), strict=True):
         assert len(bar.next_state) <= MAX_STATE_BYTES
         assert bar.next_state.isascii()
         assert bar.style == style
-        assert bar.tempo == shape_of(music, physics).tempo
+        asked = beat_ns(shape_of(music, physics).tempo)
+        beat = asked if beat is None else approached(beat, asked)
+        assert bar.tempo == pytest.approx(60e9 / beat, abs=0.001)
         assert (bar.key, bar.scale) == (music.key, music.scale)
         starts = [note.start for note in bar.notes]
         assert starts == sorted(starts)
@@ -166,10 +168,10 @@ def test_a_bar_is_as_long_as_its_beats(style: str) -> None:
     assert abs(told - 12 * STYLES[style].meter.bar / 12 * 60e6 / 117.3) < 2
 
 
-def test_a_tempo_is_reached_within_a_bar() -> None:
-    records = [PLAIN] * 3 + [(MusicParameters(tempo=60), PhysicsParameters())] * 2
-    durations = [bar.duration_s for bar in played(records)]
-    assert durations == [2, 2, 2, 3, 4]
+def test_a_tempo_is_reached_within_a_bar_or_two() -> None:
+    for tempo, expected in ((80, [2, 2, 2, 2.5, 3, 3]), (60, [2, 2, 2, 2.8, 3.8, 4])):
+        records = [PLAIN] * 3 + [(MusicParameters(tempo=tempo), PhysicsParameters())] * 3
+        assert [bar.duration_s for bar in played(records)] == expected
 
 
 def test_a_key_is_led_to_by_its_dominant_and_reached_after_a_bar() -> None:
@@ -298,7 +300,8 @@ def test_upper_voices_lead_on_over_bar_lines_whatever_moves() -> None:
         for before, after in pairwise(bars):
             last = chord(before, 0, 1)
             first = chord(after, 0, 0.25)
-            if last and first:
+            # A single voice may be part of a unison.
+            if last and len(first) > 1:
                 moves += [min(abs(pitch - other) for other in last) for pitch in first]
             ends = [note.pitch for note in before.notes if note.voice == "melody"][-1:]
             begins = [note.pitch for note in after.notes if note.voice == "melody"][:1]
@@ -333,17 +336,20 @@ def test_sections_come_back_and_contrasts_do_not_sound_like_them() -> None:
         main = next(part for name, part in zip(first, sections, strict=True) if name == "A")
         known = {tune(bar) for bar in main}
         for name, part in list(zip(first, sections, strict=True))[first.index("A") + 1 :]:
-            share = sum(tune(bar) in known for bar in part) / len(part)
+            sung = [bar for bar in part if any(note.voice == "melody" for note in bar.notes)]
+            share = sum(tune(bar) in known for bar in sung) / max(1, len(sung))
             (returns if name == "A" else contrasts if name == "B" else []).append(share)
     assert sum(returns) / len(returns) > 0.3
     assert sum(contrasts) / len(contrasts) < 0.1
 
 
 def tune(bar: ComposedBar) -> tuple[tuple[int, int], ...]:
-    """A bar's melody on the grid of sixteenths; what was a rest is unlike any other."""
+    """A bar's melody on the grid of sixteenths in any key; a rest is unlike any other."""
     step = bar.duration_s / 16
     melody = [note for note in bar.notes if note.voice == "melody"]
-    return tuple((round(note.start / step), note.pitch) for note in melody) or ((id(bar), 0),)
+    return tuple((round(note.start / step), note.pitch - melody[0].pitch) for note in melody) or (
+        (id(bar), 0),
+    )
 
 
 def test_no_layer_is_stuck_and_no_passage_comes_twice() -> None:
@@ -374,7 +380,7 @@ def test_every_process_composes_the_same_bars(hashing: str) -> None:
 
 
 def test_bars_are_those_of_this_version() -> None:
-    assert endless_golden.digest(120) == endless_golden.DIGESTS[COMPOSER_VERSION]
+    assert endless_golden.digest(120) == endless_golden.DIGESTS[BARS_VERSION]
 
 
 def test_the_longest_passage_that_comes_twice_is_found() -> None:

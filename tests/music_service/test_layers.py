@@ -7,9 +7,10 @@ import pytest
 
 from harmonic_music.composing.bassline import HIGHEST_BASS, LOWEST_BASS, Bassist
 from harmonic_music.composing.character import Character, character_of
+from harmonic_music.composing.colour import Colour
 from harmonic_music.composing.dice import WHOLE, Dice, Layer, dice_of
 from harmonic_music.composing.form import FREE, Cadence, Field, Form, Role, Treatment
-from harmonic_music.composing.harmony import Colour, Harmonist, Span
+from harmonic_music.composing.harmony import Harmonist, Span
 from harmonic_music.composing.ladder import CENTRE, Ladder
 from harmonic_music.composing.lattice import walk
 from harmonic_music.composing.moments import moments_of

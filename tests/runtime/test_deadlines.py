@@ -101,3 +101,14 @@ async def test_what_is_forgotten_is_not_told() -> None:
     told.deadlines.add("kept", 2 * GRAIN_S)
     await told.until("kept")
     assert told.keys == ["kept"]
+
+
+async def test_nothing_wakes_the_process_for_what_was_removed() -> None:
+    told = Told()
+    first, second = (told.deadlines.add(key, 2 * GRAIN_S) for key in ("first", "second"))
+    told.deadlines.remove("first", first)
+    told.deadlines.remove("second", second)
+    assert told.deadlines.next_s is None
+    told.deadlines.add("kept", 4 * GRAIN_S)
+    await told.until("kept")
+    assert told.keys == ["kept"]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from harmonic_protocol.envelope import Caller
+from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.log import ActionNoted
 from harmonic_protocol.messages.universes import CreateUniverse
 from harmonic_protocol.refusals import Refused
@@ -29,6 +29,11 @@ def skipped_messages(metrics: Metrics | None = None) -> SkippedMessages:
 
 def caller(user: str, tab: int = 1, gateway: str = "g1") -> Caller:
     return Caller(user, user.title(), f"{user}-{tab}", gateway)
+
+
+def received(reply: Reply) -> Reply:
+    """A reply as its caller reads it."""
+    return Reply.model_validate_json(reply.to_json())
 
 
 def command(name: str, /, **fields: object) -> UniverseRequest:

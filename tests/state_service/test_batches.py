@@ -20,7 +20,14 @@ from harmonic_state.ring import RecentRecord, Ring
 from harmonic_state.snapshot_plan import RETRY_STORING_S, SnapshotPlan
 from harmonic_state.steps import Instant, SaveSnapshot
 from harmonic_state.waiting_line import WaitingLine
-from state_service.builders import UNIVERSE, caller, command, created, open_universe
+from state_service.builders import (
+    UNIVERSE,
+    caller,
+    command,
+    created,
+    open_universe,
+    received,
+)
 from state_service.cycles import update
 
 ANN, BOB = caller("ann"), caller("bob")
@@ -194,8 +201,8 @@ def test_a_position_between_the_first_record_in_memory_and_the_one_before_it_is_
 def test_a_reply_to_a_join_names_the_record_at_its_position() -> None:
     before = replace(known(), record_id="r9")
     batch = decide_batch([pending(EDIT)], before, conditions())
-    result = reply_to(batch.decided[0], before.then(batch.after, 11, "r10"), Ring(1000)).result
-    assert result is not None
+    after = before.then(batch.after, 11, "r10")
+    result = received(reply_to(batch.decided[0], after, Ring(1000))).result
     assert result["record"] == "r10"
 
 
@@ -205,8 +212,7 @@ def test_who_follows_is_told_the_record_that_the_state_is_as_of(
 ) -> None:
     before = replace(known(ANN), record_id=record_id)
     batch = decide_batch([pending(command("follow_universe"))], before, conditions())
-    result = reply_to(batch.decided[0], before, Ring(1000)).result
-    assert result is not None
+    result = received(reply_to(batch.decided[0], before, Ring(1000))).result
     assert result.get("record") == told
     assert result["state"]["universeId"] == UNIVERSE
 
@@ -244,7 +250,7 @@ def test_an_almost_full_log_takes_what_makes_a_universe_smaller_or_changes_nothi
 def replied(request: UniverseRequest, by: Caller, before: Loaded, ring: Ring) -> Reply:
     batch = decide_batch([pending(request, by)], before, conditions())
     position = POSITION + bool(batch.events)
-    return reply_to(batch.decided[0], before.then(batch.after, position), ring)
+    return received(reply_to(batch.decided[0], before.then(batch.after, position), ring))
 
 
 def test_a_reply_says_the_number_and_the_end_of_its_record() -> None:
@@ -260,7 +266,6 @@ def test_a_reply_says_the_number_and_the_end_of_its_record() -> None:
 def test_who_joins_is_told_the_room_and_nothing_that_it_missed() -> None:
     reply = replied(EDIT, ANN, known(), Ring(1000))
     assert reply.error is None
-    assert reply.result is not None
     assert "missed" not in reply.result
 
 
@@ -297,7 +302,6 @@ def test_who_continues_is_told_what_it_missed_and_the_record_it_knows_a_part_of(
     ring.add(recent(8, 7))
     ring.add(recent(10, 8))
     reply = replied(resume(after), caller("ann", tab=2), known(ANN), ring)
-    assert reply.result is not None
     part = reply.result.get("missed")
     found = [record["position"] for record in part["records"]] if part else None
     assert found == missed
@@ -308,7 +312,6 @@ def test_who_does_not_continue_is_told_nothing_of_what_it_missed() -> None:
     ring = Ring(10_000)
     ring.add(recent(10, 8))
     reply = replied(resume(10, BOB), caller("eve"), known(ANN), ring)
-    assert reply.result is not None
     assert (reply.result["continued"], "missed" in reply.result) == (False, False)
 
 

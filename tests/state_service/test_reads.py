@@ -8,7 +8,7 @@ from harmonic_protocol.internal import LogPart, ReadLog
 from harmonic_runtime.bus.streams import Stored
 from harmonic_state import journal, parts, reads
 from harmonic_state.refusals import TRIMMED
-from state_service.builders import UNIVERSE
+from state_service.builders import UNIVERSE, received
 from state_service.storing import LOG, Storing
 
 
@@ -52,7 +52,7 @@ async def test_a_long_log_is_told_in_parts_and_each_part_read_for_itself_alone(
     replies, complete = 0, False
     while not complete:
         request = ReadLog(universe_id=UNIVERSE, after_position=told[-1] if told else 0)
-        part = LogPart.model_validate((await answering.read_log(request)).result)
+        part = LogPart.model_validate(received(await answering.read_log(request)).result)
         told += [each.position for each in part.records]
         replies, complete = replies + 1, part.complete
 

@@ -1,7 +1,6 @@
 """One client on one namespace, and the interface of the application that serves it."""
 
-import asyncio
-import json
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -18,6 +17,7 @@ from harmonic_protocol.value import value
 
 #: Needed for every frame and member: looking up a member of an enumeration costs as much as a call.
 _CONNECTED = Stage.CONNECTED
+_ACK = f"{MESSAGE}{ACK}".encode()
 _GONE = frozenset({Stage.ABSENT, Stage.ABANDONED, Stage.MOVING})
 
 
@@ -162,7 +162,7 @@ class Connection:
 
         Return 0 if the message may be taken now, or the seconds until it may.
         """
-        return self._guard.take(asyncio.get_running_loop().time(), counts=events)
+        return self._guard.take(time.monotonic(), counts=events)
 
     def charge_to(self, budget: object) -> None:
         """From now on, charge the cost of the client's messages to this budget as well."""
@@ -170,7 +170,7 @@ class Connection:
 
     def count_refusal(self) -> bool:
         """Count a refused message; return whether it is to have its own line in the log."""
-        return self._socket.pace.refused(asyncio.get_running_loop().time())
+        return self._socket.pace.refused(time.monotonic())
 
     def write(self, encoded: Encoded) -> None:
         """Send a packet that is encoded for this namespace, if the client is connected to it."""
@@ -204,9 +204,9 @@ class Connection:
 
     def acknowledge(self, ack_id: int, answer: object) -> None:
         """Acknowledge an event of the client."""
-        text = json.dumps([answer], separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         place = "" if self.namespace == "/" else f"{self.namespace},"
-        self.write(Encoded.of([f"{MESSAGE}{ACK}{place}{ack_id}{text}"]))
+        text = to_json(answer, inf_nan_mode="null")
+        self.write(Encoded.text(b"%b%b%d[%b]" % (_ACK, place.encode(), ack_id, text)))
 
     def close(self, ended: Ended = Ended.BROKEN) -> None:
         """Close the client's transport, after all that was sent before.

@@ -9,12 +9,13 @@ from itertools import chain
 from harmonic_music.composing.bassline import Bassist
 from harmonic_music.composing.carried import Carried
 from harmonic_music.composing.character import Character
+from harmonic_music.composing.colour import Colour
 from harmonic_music.composing.colouring import Colourist
 from harmonic_music.composing.counter import SecondVoice, low_octave
 from harmonic_music.composing.dice import Dice, Layer
 from harmonic_music.composing.drumming import Drummer
 from harmonic_music.composing.form import Field, Phrase, Role
-from harmonic_music.composing.harmony import Colour, Harmonist, last_span
+from harmonic_music.composing.harmony import Harmonist, last_span
 from harmonic_music.composing.melody import Melodist
 from harmonic_music.composing.memory import Theme
 from harmonic_music.composing.moments import moments_of

@@ -145,7 +145,7 @@ class Phrase:
     ``energy`` is in percent. ``leads_to`` is the key of the next phrase if that differs. A phrase
     that is ``elided`` ends on the first note of the next. ``climbs`` and ``sinks`` say that the
     melody has its highest or its lowest note here. If it ``breaks``, all are silent before the
-    next phrase.
+    next phrase. If it ``pivots``, a chord that both keys have prepares the next phrase's dominant.
     """
 
     number: int
@@ -162,6 +162,7 @@ class Phrase:
     drums: bool = False
     breaks: bool = False
     leads_to: Field | None = None
+    pivots: bool = False
     elided: bool = False
     closing: bool = False
     climbs: bool = False

@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harmonic_music.composing.character import Character
+from harmonic_music.composing.colour import Colour
 from harmonic_music.composing.dice import WHOLE, Dice
 from harmonic_music.composing.form import Bar, Cadence, Field, Phrase, Treatment
 from harmonic_music.composing.lattice import walk
-from harmonic_music.composing.shape import between
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import Style
 from harmonic_music.theory.chords import (
-    MAX_ROUGHNESS,
     Chord,
     Voices,
     as_dominant,
@@ -42,15 +41,10 @@ _APPROACH = {Function.DOMINANT: 24, Function.AWAY: 3}
 _FIRST_AT_HOME = 850
 #: The share of bars with two chords of equal length; in the others, the second is one beat long.
 _HALVED = 800
-#: Without consonance, this share of the usual weights is replaced by equal weights.
-_WANDERING, _ONE_FOR_ALL = 700, 8
-#: How often a dominant in minor, one within a phrase, and a chord of the parallel key borrow tones,
-#: in percent of the distance from full harmony.
-_LEADING_PERCENT, _APPLIED_PERCENT, _MIXTURE_PERCENT = 250, 220, 70
-#: How rough chords are from no consonance to full, in thousandths of a step from mild to harsh.
-_ROUGHNESS = (4700, 3800, 2850, 2000, 1130, 420, 0)
 _DIATONIC = 7
 _MAJOR_THIRD, _FOURTH, _FIFTH = 4, 5, 7
+#: The roots of chords that lead to a dominant, in semitones above the tonic.
+_PREPARING = frozenset({2, 5, 8, 9})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +83,7 @@ Progression = tuple[tuple[ChordSlot, ...], ...]
 class Harmonist:
     """Chooses the chords of one piece."""
 
-    def __init__(self, style: Style, character: Character, colour: "Colour") -> None:
+    def __init__(self, style: Style, character: Character, colour: Colour) -> None:
         self._character, self._colour = character, colour
         low, high = style.moving
         self._moving = low + (high - low) * character.moving // WHOLE
@@ -149,6 +143,9 @@ class Harmonist:
             source = rows if bar.own else known
             if bar.source < len(source):
                 return list(source[bar.source])
+        if phrase.pivots and phrase.is_last(bar) and len(phrase.bars) == 1:
+            first = (bar.length // 2 + self._pulse - 1) // self._pulse * self._pulse
+            return [ChordSlot(0, first), ChordSlot(first, bar.length - first)]
         if bar.length < 2 * self._pulse or (bar.length < 4 * self._pulse and not moving):
             return [ChordSlot(0, bar.length)]
         if not moving or (phrase.is_last(bar) and not phrase.elided):
@@ -171,6 +168,8 @@ class Harmonist:
             # The piece's last chord follows: these lead to it.
             moments[-1] = self._approach(phrase, usual)
             return
+        if phrase.pivots and phrase.leads_to and len(moments) > 1 and len(moments[-2]) > 1:
+            moments[-2] = _pivots(phrase.key, phrase.leads_to, usual)
         if rows[-1][-1].degree is not None:
             return
         goal = scale.carrying(_GOALS[phrase.cadence])
@@ -298,6 +297,18 @@ def _under(melody: Sequence[Sequence[int]], usual: Sequence[int], key: Field) ->
     }
 
 
+def _pivots(key: Field, onward: Field, usual: Sequence[int]) -> dict[int, int]:
+    """The weight of each chord before another key's dominant: most for one that both keys have."""
+    tones = {(onward.tonic + step) % OCTAVE for step in onward.scale.steps}
+    found = {}
+    for degree, weight in enumerate(usual):
+        chord = chord_on(key.scale, degree, key.tonic)
+        common = sum(tone in tones for tone in chord.triad)
+        prepares = (chord.root - onward.tonic) % OCTAVE in _PREPARING
+        found[degree] = 1 + weight * common**4 * (4 if prepares else 1)
+    return found
+
+
 def last_span(key: Field, goal: int, end: int) -> Span:
     """The piece's last chord."""
     if key.scale.is_blues:
@@ -306,43 +317,3 @@ def last_span(key: Field, goal: int, end: int) -> Span:
         return Span(goal, end - goal, chord, chord.coloured[0], (chord.root,))
     chord = chord_on(key.scale, 0, key.tonic)
     return Span(goal, end - goal, chord, chord.resting, (chord.root,))
-
-
-class Colour:
-    """How plain and how pure the chords are, as harmony and friction determine."""
-
-    def __init__(self, consonance: int, chromatic: int, dice: Dice) -> None:
-        self._consonance = consonance
-        self._chromatic = chromatic
-        self.begin(dice)
-
-    def begin(self, dice: Dice) -> None:
-        """Begin a phrase: spread borrowed chords over it, and draw how rough its chords are."""
-        self._home, self._applied, self._mixed = dice.quota(), dice.quota(), dice.quota()
-        self._rough = dice.quota()
-
-    @property
-    def leads(self) -> bool:
-        """Whether the last dominant has a leading tone, even if the scale has none."""
-        return self._chromatic > 0
-
-    def flattened(self, weight: int) -> int:
-        """A weight, closer to equal weights the less consonance there is."""
-        wandering = _WANDERING * (WHOLE - self._consonance) // WHOLE
-        return max(1, (weight * (WHOLE - wandering) + _ONE_FOR_ALL * wandering) // WHOLE)
-
-    def roughness(self, *, settled: bool) -> int:
-        """How rough the next chord sounds."""
-        whole, rest = divmod(between(self._consonance, _ROUGHNESS), WHOLE)
-        roughness = min(whole + self._rough.takes(rest), MAX_ROUGHNESS)
-        return max(0, roughness - 1) if settled else roughness
-
-    def borrows(self, *, to_home: bool) -> bool:
-        """Whether a dominant takes the leading tone that the scale does not have."""
-        if to_home:
-            return self._home.takes(min(WHOLE, self._chromatic * _LEADING_PERCENT // 100))
-        return self._applied.takes(min(WHOLE, self._chromatic * _APPLIED_PERCENT // 100))
-
-    def mixes(self) -> bool:
-        """Whether a chord is borrowed from the parallel key."""
-        return self._mixed.takes(self._chromatic * _MIXTURE_PERCENT // 100)

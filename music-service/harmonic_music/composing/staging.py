@@ -59,7 +59,8 @@ _SOLO_INTRO = 300
 _HANDING = ("pad", "offbeat", "riff")
 #: In a piece of fewer phrases, everybody plays throughout.
 _STAGED_PHRASES = 3
-_DRUMS_ENERGY = 38
+#: The energy from which on drums play.
+DRUMS_ENERGY = 38
 
 
 class Staging:
@@ -73,20 +74,23 @@ class Staging:
         self._climax = self._depth = -1
         self._first = 0
 
-    def stage(self, slots: "Sequence[Slot]", lift: int = 0) -> None:
-        """Lay out the whole piece's energy, and where its melody is highest and lowest.
-
-        ``lift`` is added to the energy of all phrases, in percent.
-        """
+    def stage(self, slots: "Sequence[Slot]") -> None:
+        """Lay out the whole piece's energy, and where its melody is highest and lowest."""
         count = len(slots)
         peak = max(1, self._character.climax * count // WHOLE)
+        energies = []
         for number, slot in enumerate(slots):
             gain = _GAINS[min(slot.within, len(_GAINS) - 1)]
             rise = _RISE * max(0, peak - abs(number - peak)) // peak
             wanted = _ENERGIES[slot.role] + gain + rise - _RISE // 2
             wanted = _MIDDLE_ENERGY + (wanted - _MIDDLE_ENERGY) * self._character.contrast // 100
-            wanted += self._character.energy + self._style.loudness + lift
-            self._energies.append(min(max(wanted, 22), 92))
+            wanted += self._character.energy + self._style.loudness
+            energies.append(min(max(wanted, 22), 92))
+        self.lay(slots, energies)
+
+    def lay(self, slots: "Sequence[Slot]", energies: Sequence[int]) -> None:
+        """Give each phrase its energy: the melody is highest in the one that has most."""
+        self._energies = list(energies)
         sung = [n for n, slot in enumerate(slots) if slot.role is not Role.INTRO] or [0]
         self._first = sung[0]
         self._climax = min(sung, key=lambda number: (-self._energies[number], number))
@@ -157,7 +161,7 @@ class Staging:
     def _drums(self, number: int, energy: int, count: int) -> bool:
         if count < _STAGED_PHRASES:
             return self._style.groove is not None
-        return self._style.groove is not None and energy >= _DRUMS_ENERGY and number > count // 9
+        return self._style.groove is not None and energy >= DRUMS_ENERGY and number > count // 9
 
     def _stages(self, number: int, slot: "Slot", energy: int, count: int) -> tuple[BarStage, ...]:
         """How each bar of a phrase is played: it changes once, or not at all."""

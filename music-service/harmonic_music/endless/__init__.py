@@ -10,6 +10,6 @@ what happens when a parameter changes.
 """
 
 from harmonic_music.endless.bars import ComposedBar, compose_bar
-from harmonic_music.endless.wire import MAX_STATE_BYTES
+from harmonic_music.endless.wire import BARS_VERSION, MAX_STATE_BYTES
 
-__all__ = ["MAX_STATE_BYTES", "ComposedBar", "compose_bar"]
+__all__ = ["BARS_VERSION", "MAX_STATE_BYTES", "ComposedBar", "compose_bar"]

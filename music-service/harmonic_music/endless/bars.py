@@ -3,7 +3,8 @@
 As long as the parameters stay the same, the bars of a phrase are composed together, and a bar is
 one of them. When a parameter changes:
 
-* the tempo: the bar goes from the old one to the new one (:mod:`.timing`);
+* the tempo: the bar goes from the old one to the new one, or as far as a bar may (:mod:`.timing`);
+* the range of the melody: it moves by some semitones with every bar (:mod:`.demand`);
 * the key or the scale: the bar leads to the new one, with its dominant as the last chord, and the
   next bar begins a phrase there. If the key changes again in that next bar, the phrase begins in
   the newest key at once;
@@ -20,8 +21,16 @@ from harmonic_music.endless.composed import ComposedSegment, composed
 from harmonic_music.endless.course import chapter_at, key_of
 from harmonic_music.endless.demand import Demand, demand_of
 from harmonic_music.endless.onward import following, moved_to, resumed
+from harmonic_music.endless.players import players_of
 from harmonic_music.endless.segment import PiecePosition, Segment
-from harmonic_music.endless.timing import STEPS_PER_S, BarTime, beat_ns
+from harmonic_music.endless.timing import (
+    STEPS_PER_S,
+    BarTime,
+    approached,
+    beat_ns,
+    slowed,
+    tempo_of,
+)
 from harmonic_music.endless.wire import going_on, read, segment_text, written
 from harmonic_music.score import VOICE_NAMES, PlayedNote, PlayedStroke, Timed, Voice
 from harmonic_music.styles.catalogue import STYLES
@@ -37,10 +46,11 @@ _GIVING_WAY = {Voice.PADS: 0, Voice.COUNTER: 1, Voice.BASS: 2, Voice.MELODY: 3}
 class ComposedBar:
     """A bar; times are in seconds from its beginning, and notes may ring beyond its end.
 
-    ``tempo`` is the one at the bar's end, in quarter notes per minute. ``duration_us`` is its exact
-    length in whole microseconds, so that bars can be added up. ``section`` is the current section
-    of the form; ``opens`` says that the bar is its first. ``drums`` are keys of General MIDI's
-    percussion, with start and velocity. ``next_state`` goes into the next bar's record.
+    ``tempo`` is the one that the next bar begins with, in quarter notes per minute.
+    ``duration_us`` is its exact length in whole microseconds, so that bars can be added up.
+    ``section`` is the current section of the form; ``opens`` says that the bar is its first.
+    ``drums`` are keys of General MIDI's percussion, with start and velocity. ``next_state`` goes
+    into the next bar's record.
     """
 
     notes: tuple[Timed, ...]
@@ -79,19 +89,22 @@ def compose_bar(
     """
     asked = demand_of(music, physics)
     tempo = shape_of(music, physics).tempo
-    after = beat_ns(tempo)
+    wanted = beat_ns(tempo)
     position = _position(state, style, seed, bar)
     ringing: tuple[PlayedNote, ...] = ()
     if position is None:
-        position = PiecePosition(_opening(style, seed, bar, asked), 0, after)
+        position = PiecePosition(_opening(style, seed, bar, asked), 0, wanted)
         state = written(position)
-    elif asked != position.segment.asked:
+    elif (asked := asked.after(position.segment.asked)) != position.segment.asked:
         segment, ringing = _asked_anew(position, asked, seed, bar)
         position = replace(position, segment=segment)
         state = written(position)
     text = segment_text(state or "")
     done = composed(seed, text)
-    time = BarTime(done.phrase.bars[0].length, position.beat_ns, after)
+    after = approached(position.beat_ns, wanted)
+    tempo = tempo if after == wanted else tempo_of(after)
+    ends = slowed(after) if done.slows and position.place + 1 == done.end else after
+    time = BarTime(done.phrase.bars[0].length, position.beat_ns, ends)
     duration_us, rest = time.us(position.rest)
     place = position.place - done.segment.first
     if position.place + 1 < done.end:
@@ -100,7 +113,7 @@ def compose_bar(
     else:
         next_state = written(PiecePosition(following(seed, done), 0, after, rest))
     here = STYLES[done.segment.style]
-    opens = done.segment.carried.section != done.phrase.section and position.place == 0
+    opens = position.place == 0 and done.begins_section
     notes = _bounded(_apart(done.bars[place], ringing))
     return ComposedBar(
         notes=_timed(notes, time, done.phrase.section if opens else None),
@@ -111,11 +124,7 @@ def compose_bar(
         scale=music.scale,
         style=here.name,
         meter=here.meter.name,
-        instruments={
-            VOICE_NAMES[voice]: program
-            for voice, program in zip(Voice, here.programs, strict=True)
-            if any(note.voice is voice for note in notes)
-        },
+        instruments=_instruments(notes, players_of(here, seed, done.segment.chapter)),
         section=done.phrase.section,
         opens=opens,
         next_state=next_state,
@@ -210,6 +219,16 @@ def _drummed(
     """The strokes in seconds, at most ``MOST_STROKES``: the quietest are left out."""
     kept = sorted(sorted(strokes, key=lambda it: (-it.velocity, it))[:MOST_STROKES])
     return tuple((it.key, time.steps(it.onset) / STEPS_PER_S, it.velocity) for it in kept)
+
+
+def _instruments(notes: tuple[PlayedNote, ...], programs: tuple[int, ...]) -> dict[VoiceName, int]:
+    """The programs of the voices that play."""
+    heard = {note.voice for note in notes}
+    return {
+        VOICE_NAMES[voice]: program
+        for voice, program in zip(Voice, programs, strict=True)
+        if voice in heard
+    }
 
 
 def _timed(notes: tuple[PlayedNote, ...], time: BarTime, section: str | None) -> tuple[Timed, ...]:

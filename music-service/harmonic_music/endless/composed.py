@@ -1,5 +1,6 @@
 """A segment's notes: the bars of a phrase that are composed together, and the state they leave."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -10,12 +11,14 @@ from harmonic_music.composing.form import Phrase
 from harmonic_music.composing.harmony import ChordSlot
 from harmonic_music.composing.memory import Theme
 from harmonic_music.composing.playing import HABIT, UNEVEN, apart, disentangled, swung
+from harmonic_music.composing.shape import Shape
 from harmonic_music.composing.written import WrittenPhrase
-from harmonic_music.endless.arranging import Resting, resting_of
-from harmonic_music.endless.course import Purpose, chapter_at, number_of, phrase_of
+from harmonic_music.endless.arranging import Forces
+from harmonic_music.endless.course import chapter_at, phrase_of
+from harmonic_music.endless.places import Purpose, number_of
 from harmonic_music.endless.segment import Segment
 from harmonic_music.endless.wire import read_segment
-from harmonic_music.score import TICKS_PER_BEAT, PlayedNote, PlayedStroke
+from harmonic_music.score import TICKS_PER_BEAT, PlayedNote, PlayedStroke, Voice
 from harmonic_music.styles.catalogue import STYLES
 
 #: Drum strokes that a bar may have.
@@ -26,6 +29,8 @@ _APART_TICKS = 12
 #: Segments that are cached, for their remaining bars.
 _KEPT = 256
 _NEUTRAL_TEMPO = 120.0
+#: By how many thousandths a percent of energy makes the rhythm livelier, and from where on.
+_STIR, _MIDDLE_ENERGY = 6, 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +39,31 @@ class ComposedSegment:
 
     Ticks count from the bar's beginning; a note that ends after its bar rings into the next.
     ``left`` is the state that the phrase leaves at its end, ``theme`` the phrase as a theme that
-    can return.
+    can return. ``forces`` are those of all bars of the phrase, by place.
     """
 
     segment: Segment
     phrase: Phrase
+    forces: tuple[Forces, ...]
     bars: tuple[tuple[PlayedNote, ...], ...]
     strokes: tuple[tuple[PlayedStroke, ...], ...]
     left_after: tuple[Carried, ...]
     left: Carried
     theme: Theme
+    #: Whether its last bar slows down.
+    slows: bool
 
     @property
     def end(self) -> int:
         """The place in the phrase of the first bar after the segment."""
         return self.segment.first + len(self.bars)
+
+    @property
+    def begins_section(self) -> bool:
+        """Whether a section begins with the phrase: a chapter may begin as the one before ended."""
+        segment = self.segment
+        begins_chapter = segment.slot == 0 and not segment.prepared
+        return begins_chapter or segment.carried.section != self.phrase.section
 
 
 @lru_cache(maxsize=_KEPT)
@@ -56,7 +71,7 @@ def composed(seed: int, text: str) -> ComposedSegment:
     """Compose the segment of a state's text."""
     segment = read_segment(text)
     style, asked = STYLES[segment.style], segment.asked
-    phrase = phrase_of(seed, segment)
+    phrase, forces = phrase_of(seed, segment)
     chapter = chapter_at(seed, segment)
     theme = _theme(segment, phrase)
     carried = replace(
@@ -66,7 +81,7 @@ def composed(seed: int, text: str) -> ComposedSegment:
     )
     ensemble = Ensemble(
         style,
-        asked.shape(_NEUTRAL_TEMPO),
+        _stirred(asked.shape(_NEUTRAL_TEMPO), phrase.energy),
         chapter.character,
         asked.home,
         room=(asked.room, _STROKES),
@@ -74,17 +89,13 @@ def composed(seed: int, text: str) -> ComposedSegment:
         dice=dice_of(seed, number_of(Purpose.CHAPTER, segment.chapter)),
     )
     dice = dice_of(seed, segment.start + 1)
-    slot, known = chapter.slots[segment.slot], phrase.theme in segment.carried.themes
-    # The tune does not rest when nobody else plays.
-    backed = all(it.scene.has_pads and it.scene.has_bass for it in phrase.stages)
-    resting = resting_of(seed, segment, slot, phrase.energy, known=known and backed)
-    phrase = replace(phrase, drums=phrase.drums and not resting.drums)
     written = ensemble.phrase(phrase, carried, goal=None, end=phrase.end, dice=dice)
-    bars, strokes = _played(written, resting, swung(style), dice[Layer.STYLE])
+    bars, strokes = _played(written, forces, swung(style), dice[Layer.STYLE])
     here, played = written.theme(), segment.played
     return ComposedSegment(
         segment,
         phrase,
+        forces,
         bars,
         strokes,
         left_after=tuple(
@@ -96,7 +107,15 @@ def composed(seed: int, text: str) -> ComposedSegment:
             chords=(*played.chords, *here.chords),
             melody=(*played.melody, *here.melody),
         ),
+        slows=segment.slot == len(chapter.slots) - 1
+        and not (chapter.arc.broken or segment.leads or style.groove),
     )
+
+
+def _stirred(shape: Shape, energy: int) -> Shape:
+    """The shape with a rhythm that is the livelier, the more energy a phrase has."""
+    liveliness = shape.liveliness + _STIR * (energy - _MIDDLE_ENERGY)
+    return replace(shape, liveliness=min(max(liveliness, 0), WHOLE))
 
 
 def _theme(segment: Segment, phrase: Phrase) -> Theme:
@@ -113,7 +132,7 @@ def _theme(segment: Segment, phrase: Phrase) -> Theme:
 
 
 def _played(
-    written: WrittenPhrase, resting: Resting, swing: list[int], dice: Dice
+    written: WrittenPhrase, forces: Sequence[Forces], swing: list[int], dice: Dice
 ) -> tuple[tuple[tuple[PlayedNote, ...], ...], tuple[tuple[PlayedStroke, ...], ...]]:
     """The notes and strokes of each bar as they are played: a little off the grid."""
     phrase = written.phrase
@@ -125,8 +144,16 @@ def _played(
     bars: list[list[PlayedNote]] = [[] for _ in phrase.bars]
     strokes: list[list[PlayedStroke]] = [[] for _ in phrase.bars]
     begin, bar = phrase.bars[0].onset, phrase.bars[0].length
-    silent = resting.voices
-    for note in disentangled([it for it in written.notes if it.voice not in silent]):
+    playing = [forces[it.place] for it in phrase.bars]
+    low = [it.has_bass for it in playing]
+    drummed = [it.drummed for it in playing]
+    for note in disentangled(
+        [
+            it
+            for it in written.notes
+            if it.voice is not Voice.BASS or _sounds(low, *divmod(it.onset - begin, bar), bar)
+        ]
+    ):
         thrown = dice.below(UNEVEN)
         place, into = divmod(note.onset - begin, bar)
         start = min(max(0, at(into) + HABIT[note.voice] + thrown % 9 - 4), bar - 1)
@@ -138,8 +165,22 @@ def _played(
         )
     for stroke in written.strokes:
         place, into = divmod(stroke.onset - begin, bar)
+        if not _sounds(drummed, place, into, bar):
+            continue
         start = min(max(0, at(into) + dice.below(5) - 2), bar - 1)
         strokes[place].append(PlayedStroke(start, stroke.key, stroke.velocity))
     return tuple(tuple(apart(sorted(row))) for row in bars), tuple(
         tuple(sorted(row)) for row in strokes
     )
+
+
+def _sounds(plays: Sequence[bool], place: int, into: int, bar: int) -> bool:
+    """Whether a layer that plays in some bars sounds at a tick of a bar of ``bar`` ticks.
+
+    It ends on the first beat after its last bar, and may enter a beat early.
+    """
+    if plays[place]:
+        return True
+    ends = into == 0 and place > 0 and plays[place - 1]
+    enters = into >= bar - TICKS_PER_BEAT and place + 1 < len(plays) and plays[place + 1]
+    return ends or enters

@@ -1,12 +1,11 @@
-"""The long form: chapters of some minutes, the phrases of each, and how each is played.
+"""The long form: chapters of one to three minutes, their phrases, and how each is played.
 
-A chapter is a rondo with an introduction and a coda, as a piece is. The first theme continues from
-chapter to chapter and changes on the way. All of this depends on the seed and on a phrase's place.
-Changed parameters change how a phrase is played, and never which one it is.
+A chapter is a rondo, as a piece is, and has an arc of intensity (:mod:`.arcs`). The first theme
+continues from chapter to chapter and changes on the way. All of this depends on the seed and on a
+phrase's place. Changed parameters change how a phrase is played, and never which one it is.
 """
 
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from functools import lru_cache
 
 from harmonic_music.composing.character import Character, character_of
@@ -15,63 +14,53 @@ from harmonic_music.composing.form import Bar as PhraseBar
 from harmonic_music.composing.form import Cadence, Field, Phrase, Role, Scene
 from harmonic_music.composing.keyplan import KeyPlan
 from harmonic_music.composing.planning import Planner, Slot, choruses, slots_of
-from harmonic_music.composing.staging import Staging
+from harmonic_music.composing.staging import DRUMS_ENERGY, Staging
+from harmonic_music.endless.arcs import MOST, Arc, arc_of, bounded, drift_of, energies_of
+from harmonic_music.endless.arranging import Forces, arranged
 from harmonic_music.endless.demand import Demand
+from harmonic_music.endless.places import Purpose, number_of
 from harmonic_music.endless.segment import Segment
 from harmonic_music.score import TICKS_PER_BEAT
-from harmonic_music.styles.catalogue import STYLES
+from harmonic_music.styles.catalogue import STYLES, Style
 from harmonic_music.theory.meters import UNITS_PER_BEAT
 
-#: The bars of a chapter: enough for its introduction to have a whole phrase.
-_CHAPTER_BARS = (72, 80, 88, 96, 104, 112)
-_CHORUSES, _CHORUS_BARS = (5, 6, 7, 8), 12
-#: What successive chapters add to the energy, in percent: an arc over some of them.
-_ARC = (-4, 0, 5, 9, 2, -7)
-#: How far a chapter deviates from that.
-_STRAY = 5
+#: The bars of a chorus of the blues, and the fewest choruses of a chapter.
+_CHORUS_BARS, _FEWEST_CHORUSES = 12, 3
 #: How often a theme returns within a section, roughly.
 _PHRASES_A_SECTION = 3
+#: How often a section returns in another key, in thousandths.
+_RETURNED_ELSEWHERE = 360
 #: From this gravity on, drums enter earlier; up to this one, they do not play.
 _HEAVY, _LIGHT = 350, -700
 _HEAVY_ENERGY = 30
 
 
-class Purpose(IntEnum):
-    """What a random choice outside of bars is for: each purpose has numbers of its own."""
-
-    CHAPTER = 1
-    PLAN = 2
-    STAGE = 3
-    SECTION = 4
-    KEY = 5
-    ARRANGING = 6
-
-
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A chapter's phrases, its character, and what it adds to the energy, in percent."""
+    """A chapter's phrases with the energy of each, in percent, its arc and its character."""
 
     slots: tuple[Slot, ...]
+    energies: tuple[int, ...]
+    arc: Arc
     character: Character
-    lift: int
-
-
-def number_of(place: Purpose, chapter: int, slot: int = 0) -> int:
-    """The number for a random choice: larger than every number of a bar."""
-    return place << 64 | chapter << 8 | slot
 
 
 @lru_cache(maxsize=512)
 def chapter_of(seed: int, number: int, *, blues: bool) -> Chapter:
     """A chapter of the stream of a seed."""
     place = number_of(Purpose.CHAPTER, number)
-    plan = Dice(seed, Layer.FORM, place)
+    plan, arc = Dice(seed, Layer.FORM, place), arc_of(seed, number)
+    bars = plan.choice(arc.bars)
     if blues:
-        slots = choruses(plan.choice(_CHORUSES) * _CHORUS_BARS, plan)
+        slots = choruses(max(bars // _CHORUS_BARS, _FEWEST_CHORUSES) * _CHORUS_BARS, plan)
     else:
-        slots = slots_of(plan.choice(_CHAPTER_BARS), plan)
-    lift = _ARC[number % len(_ARC)] + plan.around(_STRAY)
-    return Chapter(tuple(slots), character_of(Dice(seed, Layer.CHARACTER, place)), lift)
+        slots = slots_of(bars, plan)
+        left_out = {Role.INTRO} if arc.sudden else set()
+        left_out |= {Role.CODA} if arc.broken else set()
+        slots = [slot for slot in slots if slot.role not in left_out]
+    character = character_of(Dice(seed, Layer.CHARACTER, place))
+    lift = drift_of(seed, number) + character.energy // 2
+    return Chapter(tuple(slots), energies_of(arc, slots, lift, plan), arc, character)
 
 
 def chapter_at(seed: int, segment: Segment) -> Chapter:
@@ -86,15 +75,22 @@ def key_of(seed: int, chapter: int, slot: int, asked: Demand) -> Field:
     if slot >= len(slots) or home.scale.is_blues:
         return home
     it = slots[slot]
-    if it.role not in {Role.CONTRAST, Role.DEVELOPMENT}:
+    dice = Dice(seed, Layer.FORM, number_of(Purpose.KEY, chapter, _key_begins(slot, it)))
+    if it.role is Role.RETURN:
+        if not dice.chance(_RETURNED_ELSEWHERE):
+            return home
+    elif it.role not in {Role.CONTRAST, Role.DEVELOPMENT}:
         return home
-    begun = slot - (it.within if it.role is Role.CONTRAST else it.within % 2)
-    dice = Dice(seed, Layer.FORM, number_of(Purpose.KEY, chapter, begun))
     return KeyPlan(home, asked.chromatic, dice).elsewhere(home)
 
 
-def phrase_of(seed: int, segment: Segment) -> Phrase:
-    """The phrase of a segment, from the bars that are still to be composed."""
+def _key_begins(slot: int, it: Slot) -> int:
+    """The slot with which the key of a slot's phrase begins: a development has several keys."""
+    return slot - (it.within % 2 if it.role is Role.DEVELOPMENT else it.within)
+
+
+def phrase_of(seed: int, segment: Segment) -> tuple[Phrase, tuple[Forces, ...]]:
+    """A segment's phrase, without the bars that were played, and the forces of all its bars."""
     chapter, style, asked = chapter_at(seed, segment), STYLES[segment.style], segment.asked
     slot = chapter.slots[segment.slot]
     bar = style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT
@@ -113,7 +109,8 @@ def phrase_of(seed: int, segment: Segment) -> Phrase:
         chapter.character,
         Dice(seed, Layer.FORM, number_of(Purpose.STAGE, segment.chapter, segment.slot)),
     )
-    staging.stage(chapter.slots, chapter.lift + asked.lift)
+    lift = asked.lift + style.loudness
+    staging.lay(chapter.slots, [bounded(it + lift) for it in chapter.energies])
     opening = segment.slot - slot.within
     staging.settle(
         opening,
@@ -124,16 +121,21 @@ def phrase_of(seed: int, segment: Segment) -> Phrase:
     phrase = staging.phrase(
         segment.slot, slot, bars, cadence, keys=keys, count=len(chapter.slots) + 1
     )
-    phrase = _weighed(phrase, segment, drummed=style.groove is not None)
-    return _cut(phrase, segment.first) if segment.leads else _resumed(phrase, segment)
+    phrase = replace(phrase, pivots=phrase.leads_to is not None)
+    phrase = _weighed(phrase, segment, style, chapter.arc)
+    phrase, forces = arranged(seed, segment, chapter.slots, chapter.arc, phrase)
+    if segment.slot == len(chapter.slots) - 1 and chapter.arc.broken:
+        phrase = replace(phrase, breaks=True, elided=False)
+    return _cut(phrase, segment.first) if segment.leads else _resumed(phrase, segment), forces
 
 
-def _weighed(phrase: Phrase, segment: Segment, *, drummed: bool) -> Phrase:
+def _weighed(phrase: Phrase, segment: Segment, style: Style, arc: Arc) -> Phrase:
     """Have drums enter earlier at high gravity, and rest at very low gravity."""
     weight = segment.asked.weight
     if weight <= _LIGHT:
         return replace(phrase, drums=False)
-    if drummed and weight >= _HEAVY and phrase.energy >= _HEAVY_ENERGY:
+    least = _HEAVY_ENERGY if weight >= _HEAVY else DRUMS_ENERGY if arc.sudden else MOST
+    if style.groove is not None and phrase.energy >= least:
         return replace(phrase, drums=True)
     return phrase
 
@@ -142,14 +144,15 @@ def _cut(phrase: Phrase, place: int) -> Phrase:
     """The phrase cut off after one bar at a place, which leads to another key."""
     here = phrase.bars[place]
     bar = PhraseBar(here.onset, here.length, place)
-    # All play it, so that the dominant is clear enough to lead.
-    stage = replace(phrase.stages[place], scene=Scene.TUNE, thin=False)
+    # Full chords, so that the dominant is clear enough to lead.
+    stage = replace(phrase.stages[place], scene=Scene.CHORDS, figure="pad", thin=False)
     return replace(
         phrase,
         bars=(bar,),
         whole=place + 1,
         stages=(*phrase.stages[:place], stage),
         cadence=Cadence.HALF,
+        pivots=True,
         breaks=False,
         elided=False,
         climbs=False,

@@ -3,7 +3,7 @@
 The tempo is separate: it moves bars in time and changes no notes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harmonic_music.composing.dice import WHOLE
 from harmonic_music.composing.form import Field
@@ -16,6 +16,9 @@ from harmonic_protocol.values import Key, MusicParameters, PhysicsParameters, Sc
 _MOST_LIFT = 24
 #: The permitted notes per beat, in hundredths, up to a tempo: fast music has fewer.
 _ROOMS = ((84.0, 3000), (126.0, 2200), (168.0, 1600), (float("inf"), 1200))
+#: The most by which the melody's range widens or narrows from one bar to the next, in thousandths:
+#: about three semitones.
+_MOST_WIDER = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,11 @@ class Demand:
     def home(self) -> Field:
         """The key that the parameters ask for."""
         return Field(SCALES[self.scale], pitch_class(self.key))
+
+    def after(self, before: "Demand") -> "Demand":
+        """The demand of the bar after one of ``before``: the melody's range moves gradually."""
+        by = min(max(self.width - before.width, -_MOST_WIDER), _MOST_WIDER)
+        return replace(self, width=before.width + by)
 
     def shape(self, tempo: float) -> Shape:
         """The demand in the form that the layers of a phrase take."""

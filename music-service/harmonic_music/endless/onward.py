@@ -2,17 +2,21 @@
 
 from dataclasses import replace
 
-from harmonic_music.composing.dice import Dice, Layer
+from harmonic_music.composing.dice import WHOLE, Dice, Layer
 from harmonic_music.composing.form import Field, Role
 from harmonic_music.composing.memory import Theme
+from harmonic_music.endless.arranging import heard_after
 from harmonic_music.endless.composed import ComposedSegment
-from harmonic_music.endless.course import Purpose, chapter_at, key_of, number_of
+from harmonic_music.endless.course import chapter_at, key_of
+from harmonic_music.endless.places import Purpose, number_of
 from harmonic_music.endless.segment import Segment, ThemeHistory
 
-#: The themes that continue from chapter to chapter. How often the first of them is new, and how
-#: often the last chapter's contrast returns to be developed, in thousandths.
-_LASTING = ("AA", "AB")
-_RENEWED, _RECALLED = 200, 350
+#: The themes that continue from chapter to chapter, and the one that is kept for later.
+_LASTING, _KEPT = ("AA", "AB"), "ZA"
+#: How often a chapter begins with a new theme, with the kept one, or keeps its own for later
+#: instead of that; and how often the last chapter's contrast returns to be developed, in
+#: thousandths.
+_RENEWED, _KEPT_RETURNS, _KEPT_CHANGES, _RECALLED = 260, 240, 200, 350
 
 
 def resumed(done: ComposedSegment, place: int, start: int) -> Segment:
@@ -34,6 +38,7 @@ def following(seed: int, done: ComposedSegment) -> Segment:
         prepared=segment.leads,
         carried=done.left,
         played=Theme((), ()),
+        heard=heard_after(segment.heard, done.phrase, done.forces),
     )
     if segment.leads and segment.onward:
         whole = chapter_at(seed, segment).slots[segment.slot].length
@@ -79,20 +84,30 @@ def _turned(seed: int, segment: Segment) -> Segment:
     """The segment with the themes that a new chapter begins with.
 
     The first section's themes return and go on changing. Now and then one of them is developed in
-    the chapter, and another takes its place.
+    the chapter, and another takes its place: a new one, or the one that was kept for later.
     """
     dice = Dice(seed, Layer.MELODY, number_of(Purpose.CHAPTER, segment.chapter))
     themes, known = segment.carried.themes, segment.known
-    kept = {name: name for name in _LASTING}
-    if dice.chance(_RENEWED):
-        kept = {"AB": "AB", "AA": "CA"}
-    elif dice.chance(_RECALLED):
+    kept = {_KEPT: _KEPT if _KEPT in themes else _LASTING[0]}
+    kept |= {name: name for name in _LASTING}
+    main = dice.weighted(
+        ("new", "kept", "other", ""),
+        (_RENEWED, _KEPT_RETURNS, _KEPT_CHANGES, WHOLE - _RENEWED - _KEPT_RETURNS - _KEPT_CHANGES),
+    )
+    recalled = dice.chance(_RECALLED)
+    if main == "new":
+        kept |= {"CA": kept.pop("AA")}
+    elif main == "kept":
+        kept |= {"AA": kept[_KEPT], "CA": "AA"}
+    elif main == "other":
+        kept[_KEPT] = "AA"
+    if recalled and main in {"other", ""}:
         kept["BA"] = "CA"
-    found = {new: themes[old] for old, new in kept.items() if old in themes}
+    found = {new: themes[old] for new, old in kept.items() if old in themes}
     return replace(
         segment,
         carried=replace(segment.carried, themes=found),
-        known={new: ThemeHistory(known[old].cadence) for old, new in kept.items() if old in themes},
+        known={new: ThemeHistory(known[old].cadence) for new, old in kept.items() if old in themes},
     )
 
 

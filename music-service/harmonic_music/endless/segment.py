@@ -7,6 +7,10 @@ from harmonic_music.composing.form import Cadence, Field
 from harmonic_music.composing.memory import Theme
 from harmonic_music.endless.demand import Demand
 
+#: For how many bars melody, upper voices, bass and drums have each played without a bar's rest; if
+#: they rest, below zero, for how many.
+Heard = tuple[int, int, int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class ThemeHistory:
@@ -24,6 +28,7 @@ class Segment:
     ``chapter`` and ``slot`` name the phrase. ``leads`` says that the phrase is cut short here: its
     one bar leads to the key ``onward``. ``prepared`` says that the bar before led here. ``played``
     are the bars of the phrase before ``first``; ``known`` describes the themes of ``carried``.
+    ``heard`` is as of the phrase's beginning.
     """
 
     style: str
@@ -39,6 +44,7 @@ class Segment:
     carried: Carried = field(default_factory=Carried)
     played: Theme = field(default_factory=lambda: Theme((), ()))
     known: dict[str, ThemeHistory] = field(default_factory=dict)
+    heard: Heard = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """A bar in time: the length of its ticks, its change of tempo, and ringing notes.
 
 A bar whose tempo differs from the one before goes from one to the other: the length of a beat
-changes evenly from tick to tick, so that the tempo is continuous between bars. All times are whole
-nanoseconds. A bar is rounded to whole microseconds, and the remainder is added to the next.
+changes evenly from tick to tick, so that the tempo is continuous between bars. A large change takes
+some bars. At the end of a chapter a bar slows down, and the next is in tempo again. All times are
+whole nanoseconds. A bar is rounded to whole microseconds, and the remainder is added to the next.
 """
 
 from dataclasses import dataclass
@@ -14,11 +15,34 @@ _NS_PER_MINUTE = 60 * 10**9
 _HALF_NS_PER_US = 2000
 #: The unit of times: a tenth of a millisecond.
 _NS_PER_STEP, STEPS_PER_S = 10**5, 10**4
+#: The most by which a beat becomes longer or shorter within a bar, and how much longer it is at the
+#: end of a chapter, in thousandths.
+_MOST_CHANGE, _SLOWING = 1800, 1120
+_WHOLE = 1000
 
 
 def beat_ns(tempo: float) -> int:
     """The nanoseconds of a beat at a tempo in beats per minute."""
     return round(_NS_PER_MINUTE / Fraction(tempo))
+
+
+def tempo_of(beat: int) -> float:
+    """The tempo in beats per minute of a beat in nanoseconds."""
+    return round(_NS_PER_MINUTE / beat, 3)
+
+
+def approached(before: int, asked: int) -> int:
+    """The length of a beat at the end of a bar that begins with ``before``, in nanoseconds.
+
+    It is ``asked``, or as near to that as the change within a bar may be.
+    """
+    slowest, fastest = before * _MOST_CHANGE // _WHOLE, -(-before * _WHOLE // _MOST_CHANGE)
+    return min(max(asked, fastest), slowest)
+
+
+def slowed(beat: int) -> int:
+    """The length of a beat at the end of a chapter, in nanoseconds."""
+    return beat * _SLOWING // _WHOLE
 
 
 @dataclass(frozen=True, slots=True)

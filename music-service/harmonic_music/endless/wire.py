@@ -19,7 +19,7 @@ from harmonic_music.composing.memory import MOST_THEMES, UNIT, Theme
 from harmonic_music.composing.runs import MOST_RUNS
 from harmonic_music.composing.variation import Sung
 from harmonic_music.endless.demand import Demand
-from harmonic_music.endless.segment import PiecePosition, Segment, ThemeHistory
+from harmonic_music.endless.segment import Heard, PiecePosition, Segment, ThemeHistory
 from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import STYLES
 from harmonic_music.theory.intervals import OCTAVE
@@ -27,8 +27,9 @@ from harmonic_music.theory.keys import pitch_class
 from harmonic_music.theory.meters import UNITS_PER_BEAT
 from harmonic_music.theory.scales import SCALES, shape_of_steps
 
-#: The version of the format: raised when this release cannot read older states.
-STATE_VERSION = 1
+#: The version of the composer of bars, which its states name: raised whenever the same record gives
+#: other notes.
+BARS_VERSION = 2
 MAX_STATE_BYTES = 4096
 #: The bars of a phrase, and the notes of one bar, that are remembered.
 MOST_BARS, MOST_NOTES = 6, 24
@@ -41,6 +42,11 @@ _MOST_SLOTS = 64
 _WHOLE, _MOST_LENGTH, _MOST_LIFT, _MOST_ROOM = 1000, 500, 100, 10_000
 _PITCHES = 128
 _VOICES = 3
+_MOST_HEARD = 1 << 16
+#: Characters of the name of a theme, or of a section.
+_MOST_NAME = 16
+#: How often a run was heard, and the numbers that tell it from others.
+_MOST_RUN = 1 << 20
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_~"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
@@ -52,15 +58,20 @@ _FREE, _ROW = ".", "/"
 
 
 def written(position: PiecePosition) -> str:
-    """The state as text. If it is too long, runs are dropped first, then themes."""
+    """The state as text. If it is too long, runs are dropped first, then themes.
+
+    Raise :class:`ValueError` if it is too long without them.
+    """
     segment = _bounded(position.segment)
     text = _text(segment, position)
     while len(text) > MAX_STATE_BYTES:
         carried = segment.carried
         if carried.runs:
             carried = replace(carried, runs={})
-        else:
+        elif carried.themes:
             carried = replace(carried, themes=dict(list(carried.themes.items())[:-1]))
+        else:
+            raise ValueError("nothing is left to drop")
         segment = replace(segment, carried=carried)
         text = _text(segment, position)
     return text
@@ -73,7 +84,7 @@ def segment_text(state: str) -> str:
 
 def going_on(position: PiecePosition, text: str) -> str:
     """The state as text, with its segment's known text."""
-    head = (STATE_VERSION, position.place, position.beat_ns, position.rest)
+    head = (BARS_VERSION, position.place, position.beat_ns, position.rest)
     return f"{';'.join(map(str, head))}|{text}"
 
 
@@ -84,7 +95,7 @@ def read(state: str | None) -> PiecePosition | None:
     try:
         head, _, body = state.partition("|")
         version, place, beat_ns, rest = map(int, head.split(";"))
-        if version != STATE_VERSION:
+        if version != BARS_VERSION:
             return None
         return PiecePosition(
             read_segment(body),
@@ -104,7 +115,7 @@ def read_segment(text: str) -> Segment:
     bar = style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT
     themes, known = {}, {}
     for name, row in islice(it["themes"].items(), MOST_THEMES):
-        themes[name] = _theme(row[:3], bar)
+        themes[_name(name)] = _theme(row[:3], bar)
         known[name] = ThemeHistory(Cadence(row[3]), _whole(row[4], 0, _MOST_SLOTS))
     return Segment(
         style=style.name,
@@ -120,6 +131,7 @@ def read_segment(text: str) -> Segment:
         carried=_carried(it, themes),
         played=_theme(it["played"], bar),
         known=known,
+        heard=_heard(it["heard"]),
     )
 
 
@@ -152,6 +164,7 @@ def _text(segment: Segment, position: PiecePosition) -> str:
             for name, theme in carried.themes.items()
         },
         "played": _theme_text(segment.played),
+        "heard": segment.heard,
     }
     return going_on(position, json.dumps(body, separators=(",", ":")))
 
@@ -161,7 +174,15 @@ def _bounded(segment: Segment) -> Segment:
     themes = {name: _short(theme) for name, theme in islice(carried.themes.items(), MOST_THEMES)}
     runs = dict(islice(carried.runs.items(), MOST_RUNS))
     carried = replace(carried, themes=themes, runs=runs)
-    return replace(segment, carried=carried, played=_short(segment.played))
+    melody, upper, bass, drums = (
+        min(max(bars, -_MOST_HEARD), _MOST_HEARD) for bars in segment.heard
+    )
+    return replace(
+        segment,
+        carried=carried,
+        played=_short(segment.played),
+        heard=(melody, upper, bass, drums),
+    )
 
 
 def _short(theme: Theme) -> Theme:
@@ -245,10 +266,21 @@ def _carried(it: Mapping[str, Any], themes: dict[str, Theme]) -> Carried:
         melody=(pitches[0], pitches[1]) if pitches else None,
         bass=None if it["bass"] is None else _whole(it["bass"], 0, _PITCHES - 1),
         voicing=tuple(_whole(pitch, 0, _PITCHES - 1) for pitch in voicing),
-        section=str(it["section"]),
+        section=_name(it["section"]),
         themes=themes,
-        runs={(int(at), int(step), int(count), int(up)): int(n) for at, step, count, up, n in runs},
+        runs=dict(map(_run, runs)),
     )
+
+
+def _name(text: Any) -> str:
+    if not isinstance(text, str) or len(text) > _MOST_NAME:
+        raise ValueError("no name")
+    return text
+
+
+def _run(row: Sequence[Any]) -> tuple[tuple[int, int, int, int], int]:
+    at, step, count, up, times = (_whole(number, -_MOST_RUN, _MOST_RUN) for number in row)
+    return (at, step, count, up), times
 
 
 def _key_text(key: Field) -> str:
@@ -280,6 +312,12 @@ def _asked(row: Sequence[Any]) -> Demand:
         key,
         scale,
     )
+
+
+def _heard(row: Sequence[Any]) -> Heard:
+    """The bars for which layers have played or rested."""
+    melody, upper, bass, drums = (_whole(bars, -_MOST_HEARD, _MOST_HEARD) for bars in row)
+    return melody, upper, bass, drums
 
 
 def _whole(number: Any, lowest: int, highest: int) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import Field, create_model
@@ -66,7 +67,10 @@ class ParametersUpdated(Event):
 
 @dataclass(frozen=True, slots=True)
 class ParameterSet(Generic[P]):
-    """A set of a universe's parameters; ``example`` is a change of it for the documents."""
+    """A set of a universe's parameters; ``example`` is a change of it for the documents.
+
+    ``names`` are the parameters' names on the wire, by those in Python, in their order.
+    """
 
     name: str
     values: type[P]
@@ -74,6 +78,11 @@ class ParameterSet(Generic[P]):
     command: type[UpdateSet]
     event: type[ParametersUpdated]
     example: Mapping[str, object] = field(default_factory=dict)
+    names: Mapping[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = {key: one.alias or key for key, one in self.values.model_fields.items()}
+        object.__setattr__(self, "names", MappingProxyType(names))
 
     def of(self, parameters: WireModel) -> P:
         """The values of this set, out of all parameters."""

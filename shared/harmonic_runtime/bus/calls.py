@@ -67,7 +67,8 @@ class Calls:
         self.inbox = inbox
         self._log = log
         self._numbers = itertools.count()
-        self._calls: dict[str, Callable[[Answer], None]] = {}
+        #: What is told of each, and the number of its deadline.
+        self._calls: dict[str, tuple[Callable[[Answer], None], int]] = {}
         #: Those that may have more than one answer.
         self._many: set[str] = set()
         self._deadlines = Deadlines(self._expire)
@@ -85,22 +86,26 @@ class Calls:
         self, reply: str, timeout_s: float, on_answer: Callable[[Answer], None], *, many: bool
     ) -> None:
         """Wait for the answer to a request that was just sent."""
-        self._calls[reply] = on_answer
+        self._calls[reply] = on_answer, self._deadlines.add(reply, timeout_s)
         if many:
             self._many.add(reply)
-        self._deadlines.add(reply, timeout_s)
 
-    def forget(self, reply: str) -> None:
-        """Drop a request: later answers to it are ignored."""
-        self._calls.pop(reply, None)
-        self._many.discard(reply)
+    def forget(self, reply: str, *, is_answered: bool = False) -> None:
+        """Drop a request: later answers to it are ignored. Count it if another message was one."""
+        call = self._calls.pop(reply, None)
+        if call is not None:
+            self._deadlines.remove(reply, call[1])
+            self._many.discard(reply)
+            if is_answered:
+                self._outcome_answered.inc()
 
     def answered(self, message: Message) -> None:
         """Take an answer; one that nobody waits for is dropped."""
         reply = message.subject
-        on_answer = self._calls.get(reply)
-        if on_answer is None:
+        call = self._calls.get(reply)
+        if call is None:
             return
+        on_answer, deadline = call
         if STATUS in message.headers and _says_that_nobody_listens(message):
             self.forget(reply)
             self._outcome_no_responders.inc()
@@ -108,6 +113,7 @@ class Calls:
             return
         if reply not in self._many:
             del self._calls[reply]
+            self._deadlines.remove(reply, deadline)
         self._outcome_answered.inc()
         self._tell(on_answer, message)
 
@@ -116,17 +122,16 @@ class Calls:
         calls, self._calls = self._calls, {}
         self._many.clear()
         self._deadlines.clear()
-        for on_answer in calls.values():
+        for on_answer, _ in calls.values():
             self._outcome_disconnected.inc()
             self._tell(on_answer, AnswerLost("the connection was lost before the answer"))
 
     def _expire(self, reply: str) -> None:
-        on_answer = self._calls.get(reply)
-        # Nearly all were answered long ago.
-        if on_answer is not None:
+        call = self._calls.get(reply)
+        if call is not None:
             self.forget(reply)
             self._outcome_timeout.inc()
-            self._tell(on_answer, BusTimeout("no answer in time"))
+            self._tell(call[0], BusTimeout("no answer in time"))
 
     def _tell(self, on_answer: Callable[[Answer], None], answer: Answer) -> None:
         try:

@@ -50,8 +50,19 @@ class Deadlines(Generic[K]):
         return number
 
     def remove(self, key: K, number: int) -> None:
-        """Remove a key, which is not reported then."""
-        self._ends.get(number, self._ending).pop(key, None)
+        """Remove a key, which is not reported then; the process is not woken for what is gone."""
+        keys = self._ends.get(number)
+        if keys is None:
+            self._ending.pop(key, None)
+            return
+        keys.pop(key, None)
+        if not keys:
+            del self._ends[number]
+
+    @property
+    def next_s(self) -> float | None:
+        """When the next keys are reported, by the loop's clock; ``None`` if there are none."""
+        return min(self._ends) * self._grain_s if self._ends else None
 
     def clear(self) -> None:
         """Forget all keys."""
@@ -69,7 +80,7 @@ class Deadlines(Generic[K]):
 
     def _tell(self) -> None:
         self._timer = None
-        ending = self._ending = self._ends.pop(self._next)
+        ending = self._ending = self._ends.pop(self._next, {})
         if self._ends:
             self._set(min(self._ends))
         while ending:

@@ -71,12 +71,12 @@ _NOTHING = _Noting(_Noted.NOBODY)
 
 def is_noted(request: UniverseRequest, caller: Caller) -> bool:
     """Whether a request is noted if it makes events; it needs a fresh id then."""
-    return _is_of(_noting(request).of, caller)
+    return _is_of(_noting(request, caller).of, caller)
 
 
 def noted(request: UniverseRequest, caller: Caller, moment: DecisionInputs) -> list[ActionNoted]:
     """The notes of a request that made events."""
-    noting = _noting(request)
+    noting = _noting(request, caller)
     if not _is_of(noting.of, caller):
         return []
     return [
@@ -106,10 +106,12 @@ def _is_of(noted_of: _Noted, caller: Caller) -> bool:
 
 
 def _noting(  # noqa: C901, PLR0911 -- the one table of what is noted
-    request: UniverseRequest,
+    request: UniverseRequest, caller: Caller
 ) -> _Noting:
     match request:
         # The most frequent first: each arm that does not match costs time.
+        case ParameterCommand() | GenerateMusic() if not caller.service:
+            return _NOTHING
         case ParameterCommand():
             return _Noting(_Noted.SERVICES, details={"sets": list(request.changes())})
         case GenerateMusic():

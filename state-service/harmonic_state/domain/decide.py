@@ -82,11 +82,12 @@ def decide(
     unfit = refusal_of_service(universe, request, caller)
     if unfit is not None:
         return unfit
-    if universe is not None and isinstance(request, _WITH_OP_ID):
+    once = request if isinstance(request, _WITH_OP_ID) and request.op_id else None
+    if once is not None and universe is not None:
         seen = visible(universe, caller)
         if isinstance(seen, Refused):
             return seen
-        match earlier(universe, request, caller.user_id):
+        match earlier(universe, once, caller.user_id):
             case AppliedOperation(seq=seq):
                 return Decision((), seq)
             case Refused() as refusal:
@@ -97,19 +98,20 @@ def decide(
     if isinstance(events, Refused):
         return events
     seq = _last_seq(universe, events)
-    if isinstance(request, _WITH_OP_ID) and request.op_id and events:
+    if once is not None and once.op_id and events:
         applied = OperationApplied(
             user_id=caller.user_id,
-            op_id=request.op_id,
-            digest=digest(request),
+            op_id=once.op_id,
+            digest=digest(once),
             seq=seq,
             timestamp=moment.timestamp,
         )
         events = [*events, applied]
-    if events:
+    notes = noted(request, caller, moment) if events else []
+    if notes:
         # A log begins with a universe's creation, and ends with its deletion.
         first = 1 if universe is None else 0
-        events = [*events[:first], *noted(request, caller, moment), *events[first:]]
+        events = [*events[:first], *notes, *events[first:]]
     too_large = overflow(universe, events, moment.timestamp, hashed=moment.hashed)
     return Decision(tuple(events), seq) if too_large is None else too_large
 

@@ -18,19 +18,22 @@ def update(
         return seen
     events: list[LogEvent] = []
     for name, changes in request.changes().items():
-        current = PARAMETER_SETS[name].of(seen.parameters)
-        sent = {field: getattr(changes, field) for field in changes.model_fields_set}
-        fields = type(changes).model_fields
-        changed = tuple(fields[key].alias or key for key in fields if key in sent)
+        declared = PARAMETER_SETS[name]
+        named, values = changes.model_fields_set, vars(changes)
+        sent = {field: values[field] for field in declared.names if field in named}
         events.append(
-            PARAMETER_SETS[name].event(
-                universe_id=seen.id,
-                parameters=current.revised(sent),
-                user_id=caller.user_id,
-                timestamp=moment.timestamp,
-                changed=changed,
-                seq=seen.seq + len(events) + 1,
-                service=caller.service or None,
+            declared.event.assembled(
+                {
+                    "universe_id": seen.id,
+                    "user_id": caller.user_id,
+                    "timestamp": moment.timestamp,
+                    "changed": tuple(declared.names[field] for field in sent),
+                    "seq": seen.seq + len(events) + 1,
+                    "current": None,
+                    "replayed": None,
+                    "service": caller.service or None,
+                    "parameters": declared.of(seen.parameters).revised(sent),
+                }
             )
         )
     return events

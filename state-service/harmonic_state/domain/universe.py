@@ -1,7 +1,8 @@
 """The state of a universe: the sum of its log's events."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property, lru_cache
 from typing import Any
 
 from harmonic_protocol.log import BarRecorded, MusicRequested
@@ -11,6 +12,9 @@ from harmonic_protocol.messages.universes import UniverseSummary
 from harmonic_protocol.messages.universes import UniverseView as PublicUniverse
 from harmonic_protocol.value import value
 from harmonic_protocol.values import Mode, Participant, Visibility
+
+#: Participants that are made once for all rooms and versions of them: the latest ones.
+MAX_KNOWN_PARTICIPANTS = 4096
 
 
 @value
@@ -151,25 +155,22 @@ class Universe:
             raise TypeError(f"no fields of a universe: {changes.keys() - _FIELDS}")
         universe = object.__new__(Universe)
         universe.__dict__.update(self.__dict__, **changes)
+        if "connections" in changes:
+            universe.__dict__.pop("_present", None)
         return universe
 
-    def participants(self, of: Collection[str] | None = None) -> dict[str, Participant]:
+    @cached_property
+    def _present(self) -> Mapping[str, Participant]:
+        return _participants(self.connections.values())
+
+    def participants(self, of: Collection[str] | None = None) -> Mapping[str, Participant]:
         """The participants by user id, in the order in which they joined, each in its highest mode.
 
         With ``of``, only these users.
         """
-        present: dict[str, Participant] = {}
-        for seat in self.connections.values():
-            if of is not None and seat.user_id not in of:
-                continue
-            known = present.get(seat.user_id)
-            if known is None or (known.mode == "view" and seat.mode == "edit"):
-                present[seat.user_id] = Participant(
-                    user_id=seat.user_id,
-                    username=known.username if known else seat.username,
-                    mode=seat.mode,
-                )
-        return present
+        if of is None:
+            return self._present
+        return _participants(seat for seat in self.connections.values() if seat.user_id in of)
 
     def public_view(self, *, viewer: str) -> PublicUniverse:
         """The universe as ``viewer`` may see it."""
@@ -216,3 +217,19 @@ class Universe:
 
 
 _FIELDS = frozenset(each.name for each in fields(Universe))
+
+
+def _participants(seats: Iterable[Seat]) -> Mapping[str, Participant]:
+    present: dict[str, Participant] = {}
+    for seat in seats:
+        known = present.get(seat.user_id)
+        if known is None:
+            present[seat.user_id] = _participant(seat.user_id, seat.username, seat.mode)
+        elif known.mode == "view" and seat.mode == "edit":
+            present[seat.user_id] = _participant(seat.user_id, known.username, "edit")
+    return present
+
+
+@lru_cache(maxsize=MAX_KNOWN_PARTICIPANTS)
+def _participant(user_id: str, username: str, mode: Mode) -> Participant:
+    return Participant(user_id=user_id, username=username, mode=mode)
