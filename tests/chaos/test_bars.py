@@ -19,7 +19,7 @@ from chaos.bars import (
     wrong_in_log,
     wrong_notes,
 )
-from harmonic_gateway.delivery.bars import read_bar
+from harmonic_gateway.delivery.bars import HeardBar, read_bar
 from harmonic_music.bar_jobs import make_bar
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import RecordBar
@@ -80,8 +80,8 @@ def piece() -> Piece:
     for number in range(BARS):
         latest = _latest(history)
         made, stored = make_bar(_job(history, latest))
-        composed = read_bar(UNIVERSE, stored)
-        assert composed is not None
+        composed = read_bar(UNIVERSE, stored, latest.starts_us / 10**6)
+        assert isinstance(composed, HeardBar)
         bars.append(json.loads(composed.data))
         if number == CHANGED:
             does("update_music", parameters={"tempo": 90})
