@@ -1,13 +1,24 @@
 """Sends requests to the owner of a universe, for a caller and with a deadline."""
 
-from collections.abc import Callable, Coroutine, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypedDict
 
 from pydantic import ValidationError
 
+from harmonic_gateway.recorded import RecordedCommands
 from harmonic_protocol.causes import Cause
-from harmonic_protocol.envelope import NO_TRACE, Caller, Envelope, Reply, RequestTrace
+from harmonic_protocol.envelope import (
+    NO_TRACE,
+    POSITION,
+    REQUEST,
+    Caller,
+    Envelope,
+    Reply,
+    RequestTrace,
+)
 from harmonic_protocol.messages.declaration import Command, Request
+from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.messages.universes import Operation
 from harmonic_protocol.request import InternalRequest
 from harmonic_protocol.transient import OUTCOME_UNKNOWN, OVERDUE, UNAVAILABLE
@@ -26,6 +37,7 @@ from harmonic_runtime.bus.wire import Message
 LEAST_TIME_S = 0.05
 #: Fields of a request that are sent in headers, not in the payload.
 _IN_HEADERS = {"traceparent"}
+_MISSED = AnswerLost("the record may have been missed")
 
 
 class FollowedLog(Protocol):
@@ -51,6 +63,8 @@ class Owners:
         self._room_of = room_of
         self._clock = clock
         self._timeout_s = timeout_s
+        self._loop = asyncio.get_running_loop()
+        self.recorded = RecordedCommands()
 
     async def ask(
         self,
@@ -87,25 +101,41 @@ class Owners:
     ) -> None:
         """Ask as :meth:`ask` does, for callers without a task.
 
-        ``on_reply`` is called with the reply, or with a coroutine that returns it.
+        ``on_reply`` is called with the reply, or with a coroutine that returns it. The reply to a
+        change of parameters comes with its record, if the universe's log is followed here.
         """
         question = self._question(key, operation, request, caller, trace, until_s)
         if question is None:
             on_reply(Reply(error=OVERDUE))
             return
+        headers = question["headers"]
+        asked: str | None = None
+
+        def ended(reply: Reply | None) -> None:
+            if asked is not None:
+                self._client.answered(asked)
+            on_reply(_told(_MISSED, request) if reply is None else reply)
 
         def take(answer: Answer | Coroutine[Any, Any, Message]) -> None:
+            name = headers.pop(REQUEST, None)
+            if name is not None:
+                self.recorded.remove(name)
+            reply: Reply | Coroutine[Any, Any, Reply]
             if isinstance(answer, Message):
-                on_reply(_read_or_raise(answer))
+                reply = _read_or_raise(answer)
             elif isinstance(answer, BusUnavailable):
-                on_reply(_told(answer, request))
+                reply = _told(answer, request)
             else:
-                on_reply(_reply(answer, request))
+                reply = _reply(answer, request)
+            # In a later turn: it may overtake earlier records, which are delivered first.
+            self._loop.call_soon(on_reply, reply)
 
+        if isinstance(request, ParameterCommand) and POSITION in headers:
+            headers[REQUEST] = self.recorded.add(key, ended)
         try:
-            self._client.begin(**question, on_answer=take)
+            asked = self._client.begin(**question, on_answer=take)
         except BusUnavailable as error:
-            on_reply(_told(error, request))
+            take(error)
 
     def _question(  # noqa: PLR0917 -- as they are asked
         self,
@@ -125,11 +155,13 @@ class Owners:
         room = self._room_of(key)
         position = (room.position or 0) if room is not None else 0
         envelope = Envelope(caller, deadline_ms, trace, left_ms, self._clock.is_shared, position)
-        body = request.model_dump_json(by_alias=True, exclude_unset=True, exclude=_IN_HEADERS)
+        body = request.__pydantic_serializer__.to_json(
+            request, by_alias=True, exclude_unset=True, exclude=_IN_HEADERS
+        )
         return {
             "key": key,
             "operation": operation,
-            "payload": body.encode(),
+            "payload": body,
             "headers": envelope.to_headers(),
             "deadline_s": left_s,
             "repeatable": request.repeatable,
@@ -142,7 +174,7 @@ class _Question(TypedDict):
     key: str
     operation: str
     payload: bytes
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     deadline_s: float
     repeatable: bool
 

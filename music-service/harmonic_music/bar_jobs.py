@@ -29,6 +29,8 @@ from harmonic_runtime.process.lifecycle import Tasks
 #: within ``BAR_ANSWER_S``. Beyond, the owner asks another replica.
 MOST_BARS = 256
 STORE_TIMEOUT_S = 1.0
+#: The answer that there is no bar, so that the owner need not wait.
+NO_BAR = b""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -58,15 +60,17 @@ class BarComposers:
         metrics.gauge_from(table.BARS_COMPOSING, lambda: self._under_way)
 
     def receive(self, message: Message) -> None:
-        """Take one request; refuse one beyond the bound at once."""
+        """Take one request; refuse one that cannot be read, or is beyond the bound, at once."""
         try:
             asked = BarJob.model_validate_json(message.payload)
         except ValidationError:
             self._outcomes.of("unreadable").inc()
+            self._log.warning("bar_request_unreadable")
+            self._answer(message, NO_BAR)
             return
         if self._under_way >= MOST_BARS:
             self._outcomes.of("turned_away").inc()
-            self._answer(message, b"")
+            self._answer(message, NO_BAR)
             return
         self._under_way += 1
         self._tasks.start(self._take(asked, message), name="bar")
@@ -75,9 +79,7 @@ class BarComposers:
         began_s = self._clock.monotonic()
         outcome = "composed"
         try:
-            bar = await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._make_in_time, asked, began_s
-            )
+            bar = await self._make(asked, began_s)
             if bar is None:
                 outcome = "too_late"
             else:
@@ -89,13 +91,28 @@ class BarComposers:
         except (BusUnavailable, StreamFull) as error:
             outcome = "not_stored"
             self._log.warning("bar_not_stored", reason=f"{type(error).__name__}: {error}")
+            self._answer(message, NO_BAR)
         except Exception as error:  # noqa: BLE001 -- a bug in one bar must not end the others
             outcome = "failed"
             self._log.error("bar_failed", kind=type(error).__name__, exc_info=error)
+            self._answer(message, NO_BAR)
         finally:
             self._under_way -= 1
         self._outcomes.of(outcome).inc()
         self._seconds.observe(self._clock.monotonic() - began_s)
+
+    async def _make(self, asked: BarJob, came_s: float) -> tuple[BarMade, bytes] | None:
+        """Make a bar in time; without the state that it carries on, if it fails with that."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, self._make_in_time, asked, came_s)
+        except Exception as error:
+            if asked.state is None:
+                raise
+            # It would fail at each attempt, and the piece would be silent for ever.
+            self._log.error("bar_failed", kind=type(error).__name__, exc_info=error)
+        anew = asked.model_copy(update={"state": None})
+        return await loop.run_in_executor(self._executor, self._make_in_time, anew, came_s)
 
     def _make_in_time(self, asked: BarJob, came_s: float) -> tuple[BarMade, bytes] | None:
         """Make a bar, unless its owner has given this request up: ``None`` then.

@@ -3,7 +3,8 @@
 The gateway sets the identity from the verified token; none of it comes from a payload.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, unquote
@@ -25,6 +26,10 @@ TIME_LEFT = "Hu-Left"
 SHARED = "Hu-Shared"
 #: The position of the universe's log up to which the gateway was sent it.
 POSITION = "Hu-Position"
+#: The request's name, from a gateway that hears the universe's records: one of them may answer it.
+REQUEST = "Hu-Request"
+#: Of a record: the named requests that it carries out, each with its frame's number: ``name=seq``.
+CARRIED_OUT = "Hu-Carried-Out"
 #: The Unix time in milliseconds at which a gateway received the request, by the shared time base.
 RECEIVED = "Hu-Received"
 #: The name that the W3C gives it.
@@ -32,6 +37,7 @@ TRACEPARENT = "traceparent"
 _TRACEPARENT_LENGTH = 55
 #: Encoded names of users that are cached: the latest ones.
 MAX_KNOWN_NAMES = 8192
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _ODD = frozenset("13579bdf")
 
 
@@ -101,7 +107,8 @@ class Envelope(NamedTuple):
     ``is_shared`` says that the deadline is by the time base that all processes share; then it also
     tells how long the request was under way. ``position`` is the gateway's position in the
     universe's log, 0 if it does not follow it: an owner that is behind it reads the log before it
-    decides. The version before sends none of these.
+    decides. With a ``name``, the gateway takes a record that has it in ``CARRIED_OUT`` for the
+    reply. The version before sends none of these.
     """
 
     caller: Caller
@@ -110,6 +117,7 @@ class Envelope(NamedTuple):
     left_ms: int | None = None
     is_shared: bool = False
     position: int = 0
+    name: str = ""
 
     def to_headers(self) -> dict[str, str]:
         """As NATS headers; text of any script is percent-encoded."""
@@ -130,6 +138,8 @@ class Envelope(NamedTuple):
             headers[SHARED] = "yes"
         if self.position:
             headers[POSITION] = str(int(self.position))
+        if self.name:
+            headers[REQUEST] = self.name
         return headers
 
     @classmethod
@@ -150,7 +160,10 @@ class Envelope(NamedTuple):
             headers.get(SERVICE, ""),
         )
         trace = RequestTrace.from_headers(headers)
-        return cls(caller, deadline_ms, trace, left_ms, SHARED in headers, position)
+        name = headers.get(REQUEST, "")
+        if name and not _NAME.fullmatch(name):
+            name = ""
+        return cls(caller, deadline_ms, trace, left_ms, SHARED in headers, position, name)
 
     def time_left_ms(self, now_ms: int, *, is_shared: bool) -> int:
         """How long the caller still waits; ``is_shared`` says that ``now_ms`` is by the time base.
@@ -163,6 +176,13 @@ class Envelope(NamedTuple):
         if self.is_shared and is_shared:
             return min(self.left_ms, by_clock_ms)
         return self.left_ms
+
+
+def carried_out(header: str) -> Iterator[tuple[str, int]]:
+    """The names in a record's header ``CARRIED_OUT``, each with its frame's number."""
+    for each in header.split():
+        name, _, seq = each.partition("=")
+        yield name, int(seq)
 
 
 @lru_cache(maxsize=MAX_KNOWN_NAMES)

@@ -112,7 +112,7 @@ class StoredBar(ServiceModel):
     stream_id: _Word
     bar: Annotated[int, Field(ge=0)]
     starts_at: Timestamp
-    duration: Annotated[float, Field(gt=0, le=60)]
+    duration: Annotated[float, Field(ge=0.1, le=60)]
     tempo: float
     key: Annotated[str, StringConstraints(max_length=8)]
     scale: _Word

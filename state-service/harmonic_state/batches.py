@@ -1,6 +1,8 @@
 """Requests that are decided together, each on the universe as the ones before it left it. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Self
 
 from harmonic_protocol.envelope import NO_TRACE, Reply
 from harmonic_protocol.internal import JoinResult, LogPart, ResumeRoom
@@ -24,7 +26,10 @@ from harmonic_state.parts import log_part
 from harmonic_state.pending import PendingRequest
 from harmonic_state.refusals import AHEAD, BROKEN, FULL
 from harmonic_state.ring import Ring
-from harmonic_state.steps import Append, Instant
+from harmonic_state.steps import Answer, Append, Instant
+
+#: In place of the reply that a record gives.
+_BY_RECORD = Reply()
 
 
 @individual
@@ -39,6 +44,24 @@ class Decided:
     def has_events(self) -> bool:
         """Whether the decision has events to store."""
         return isinstance(self.decision, Decision) and bool(self.decision.events)
+
+    @property
+    def name_in_record(self) -> str:
+        """The request's part of the record's header ``CARRIED_OUT``; empty without a name."""
+        decision, name = self.decision, self.pending.name
+        if not name or isinstance(decision, Refused) or not decision.events:
+            return ""
+        return f"{name}={decision.seq}"
+
+    def answered(self, known: Loaded | None, ring: Ring) -> Answer:
+        """The answer, once ``known`` is the universe at the end of the record."""
+        if self.name_in_record:
+            return Answer(self.pending, _BY_RECORD, by_record=True)
+        return Answer(self.pending, reply_to(self, known, ring))
+
+    def unnamed(self) -> Self:
+        """The same request, to be replied to: gateways may not have been sent its record."""
+        return replace(self, pending=replace(self.pending, name=""))
 
 
 @individual
@@ -67,7 +90,8 @@ class Batch:
             if each.pending.trace.is_sampled:
                 trace = trace._replace(traceparent=each.pending.trace.traceparent)
                 break
-        return Append(self.at, self.events, known.position, known.record_id, trace)
+        names = [name for each in self.decided if (name := each.name_in_record)]
+        return Append(self.at, self.events, known.position, known.record_id, trace, " ".join(names))
 
 
 @value

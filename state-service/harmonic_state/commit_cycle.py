@@ -168,7 +168,7 @@ class CommitCycle:
         return commands
 
     def _next(self, now: Instant) -> list[Command]:
-        commands = _refuse_overdue(self._line, now)
+        commands = Answer.overdue(self._line.take_overdue(now.s))
         self._phase = _Phase.IDLE
         if not self._line and not self._mends:
             return commands
@@ -246,6 +246,8 @@ class CommitCycle:
         if batch is None or known is None:
             raise RuntimeError("stored what nobody has decided")
         self.known = known.then(batch.after, record.position, record.id)
+        if was_unknown:
+            self._unanswered = [each.unnamed() for each in self._unanswered]
         if batch.decided:
             self.ring.add(record)
         else:
@@ -283,7 +285,7 @@ class CommitCycle:
         """Answer all decided requests; their batch is the known universe from now on."""
         decided, self._unanswered, self._batch = self._unanswered, (), None
         self._conflicts, self._batch_limit = 0, MAX_BATCH
-        return [Answer(each.pending, reply_to(each, self.known, self.ring)) for each in decided]
+        return [each.answered(self.known, self.ring) for each in decided]
 
     def _conflicted(self, now: Instant) -> list[Command]:
         self._conflicts += 1
@@ -323,7 +325,7 @@ class CommitCycle:
         return commands
 
     def _time_passed(self, now: Instant) -> list[Command]:
-        commands = _refuse_overdue(self._line, now)
+        commands = Answer.overdue(self._line.take_overdue(now.s))
         overdue = [each for each in self._unanswered if each.pending.deadline_s <= now.s]
         if overdue:
             self._unanswered = [each for each in self._unanswered if each not in overdue]
@@ -344,7 +346,3 @@ def _late_reply(decided: Decided, phase: _Phase, known: Loaded | None, ring: Rin
         return reply_to(decided, known, ring)
     was_sent = phase is _Phase.APPENDING and decided.has_events
     return Reply(error=OUTCOME_UNKNOWN if was_sent else OVERDUE)
-
-
-def _refuse_overdue(line: WaitingLine, now: Instant) -> list[Command]:
-    return [Answer.refusing(pending, OVERDUE) for pending in line.take_overdue(now.s)]

@@ -52,6 +52,7 @@ class Means:
         reply: Callable[[Reply], None],
         seen_position: int = 0,
         trace: RequestTrace = NO_TRACE,
+        name: str = "",
     ) -> PendingRequest:
         """A request whose caller waits ``within_s`` seconds from now."""
         deadline_s = self.clock.monotonic() + within_s
@@ -60,7 +61,9 @@ class Means:
             drawn = (new_id(), new_seed())
         elif is_noted(request, caller):
             drawn = (new_id(), 0)
-        return PendingRequest(request, caller, deadline_s, reply, *drawn, trace, seen_position)
+        return PendingRequest(
+            request, caller, deadline_s, reply, *drawn, trace, seen_position, name
+        )
 
     def is_of_other_replica(self, record_id: str) -> bool:
         """Whether a record is known to be appended by another replica."""

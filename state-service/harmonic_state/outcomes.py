@@ -3,6 +3,7 @@
 from typing import TypeAlias, assert_never
 
 from harmonic_protocol import subjects
+from harmonic_protocol.envelope import CARRIED_OUT
 from harmonic_protocol.log import HistoryLost
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
@@ -104,13 +105,16 @@ async def _carried_out(universe_id: str, means: Means, work: WorkAside) -> Event
 
 def draft_of(universe_id: str, means: Means, work: Append) -> Draft:
     """The record that an append stores; raise :class:`RecordTooLarge`."""
+    headers = work.trace.of_record()
+    if work.carried_out:
+        headers[CARRIED_OUT] = work.carried_out
     return means.journal.draft(
         universe_id,
         work.at,
         work.events,
         work.position,
         after=work.after,
-        headers=work.trace.of_record(),
+        headers=headers,
     )
 
 

@@ -167,8 +167,7 @@ class OwnedUniverse:
             case Append():
                 self._begin(command)
             case Answer():
-                means.meters.answered(command.pending, command.reply)
-                command.pending.reply(command.reply)
+                _answer(command, means)
             case AnnounceHead():
                 means.heads.changed(self.universe_id, command.position, command.record_id)
                 if command.at_once:
@@ -252,6 +251,12 @@ class OwnedUniverse:
             coverage = await self._means.effects.snapshot(self.universe_id, loaded)
         finally:
             self._tell(SnapshotSaved(coverage))
+
+
+def _answer(answer: Answer, means: Means) -> None:
+    means.meters.answered(answer.pending, answer.reply)
+    if not answer.by_record:
+        answer.pending.reply(answer.reply)
 
 
 async def _look_again(owned: OwnedUniverse, means: Means) -> None:

@@ -13,7 +13,8 @@ class PendingRequest:
 
     ``deadline_s`` is a time of this process's monotonic clock. ``fresh_id`` and ``fresh_seed`` are
     for what the request creates: drawn once, however often it is decided. ``seen_position`` is the
-    position of the universe's log that the request's gateway was sent.
+    position of the universe's log that the request's gateway was sent. With a ``name``, a record
+    that names the request replies to it.
     """
 
     request: UniverseRequest
@@ -24,3 +25,4 @@ class PendingRequest:
     fresh_seed: int = 0
     trace: RequestTrace = NO_TRACE
     seen_position: int = 0
+    name: str = ""

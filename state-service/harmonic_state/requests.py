@@ -124,6 +124,8 @@ class Requests:
                 f"own {request.operation()}", trace.traceparent, arrived_s=message.arrived_s
             )
             trace, reply = trace._replace(traceparent=span.traceparent), _ending(span, reply)
+            # The reply ends the span.
+            envelope = envelope._replace(name="")
         caller, within_s = envelope.caller, self._time_left_s(envelope)
         # The most frequent first: each class that it is not costs time.
         if isinstance(request, ParameterCommand):
@@ -169,6 +171,8 @@ class Requests:
             reply=reply,
             seen_position=envelope.position,
             trace=trace,
+            # Replies to other requests come after the effects of their events.
+            name=envelope.name if isinstance(request, ParameterCommand) else "",
         )
         self._universes.submit(universe_id, pending)
 

@@ -6,6 +6,7 @@ from typing import Self, TypeAlias
 
 from harmonic_protocol.envelope import NO_TRACE, Reply, RequestTrace
 from harmonic_protocol.refusals import Refused
+from harmonic_protocol.transient import OVERDUE
 from harmonic_protocol.value import value
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe
@@ -173,6 +174,7 @@ class Append:
     """Store a record right after a position and its record: ``RecordStored`` or ``Conflicted``.
 
     ``trace`` belongs to the request that waited longest among those with a recorded trace.
+    ``carried_out`` is the record's header of that name.
     """
 
     at: str
@@ -180,6 +182,7 @@ class Append:
     position: int
     after: str
     trace: RequestTrace = NO_TRACE
+    carried_out: str = ""
 
 
 @value
@@ -212,15 +215,21 @@ Work: TypeAlias = Load | ReadOn | Append | Confirm | MakeRoom | CarryOutEffects
 
 @value
 class Answer:
-    """Reply to a request; it gets no other reply."""
+    """Reply to a request; it gets no other reply. With ``by_record``, the record has replied."""
 
     pending: PendingRequest
     reply: Reply
+    by_record: bool = False
 
     @classmethod
     def refusing(cls, pending: PendingRequest, refusal: Refused) -> Self:
         """The answer that refuses a request."""
         return cls(pending, Reply(error=refusal))
+
+    @classmethod
+    def overdue(cls, late: Sequence[PendingRequest]) -> "list[Command]":
+        """The answers to requests whose deadline has passed."""
+        return [cls.refusing(pending, OVERDUE) for pending in late]
 
 
 @value

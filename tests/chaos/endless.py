@@ -41,7 +41,7 @@ from harmonic_protocol import subjects
 from harmonic_protocol.log import Record
 from harmonic_runtime.bus.streams import Streams
 from harness.broker import connected_as
-from harness.faults import down
+from harness.faults import down, drained
 from harness.wire import Wire
 from harness.world import World, started
 
@@ -63,6 +63,7 @@ class Plan:
 
     seconds: float
     kill_every_s: float
+    drains: bool
     latency_s: float
     tempos: tuple[float, float]
 
@@ -156,7 +157,7 @@ async def play(stack: Stack, world: World, plan: Plan) -> Played:
         ends_s = time.time() + plan.seconds
         troubles = [_slide(world, played, plan), _cut(played), _visits(world, played)]
         if plan.kill_every_s:
-            troubles.append(_kill(stack, played, plan.kill_every_s))
+            troubles.append(_kill(stack, played, plan))
         busy = [group.create_task(each) for each in troubles]
         await asyncio.sleep(plan.seconds)
         for task in busy:
@@ -170,12 +171,13 @@ async def play(stack: Stack, world: World, plan: Plan) -> Played:
     return played
 
 
-async def _kill(stack: Stack, played: Played, every_s: float) -> None:
-    """Kill one replica after the other, each service's in turn."""
+async def _kill(stack: Stack, played: Played, plan: Plan) -> None:
+    """Kill one replica after the other, each service's in turn; or ask each to stop."""
+    away = drained if plan.drains else down
     for kinds in itertools.cycle(zip(stack.gateways, stack.states, stack.musics, strict=True)):
         for victim in kinds:
-            await asyncio.sleep(every_s)
-            async with down(victim):
+            await asyncio.sleep(plan.kill_every_s)
+            async with away(victim):
                 played.kills += 1
                 await asyncio.sleep(DOWN_S)
 
@@ -264,8 +266,10 @@ def judged(played: Played, plan: Plan) -> Iterator[Line]:
                 differing.append(f"bar {number} is not the same for all")
     ordered = [bars[number] for number in sorted(bars)]
     mean_s = statistics.fmean(bar["duration"] for bar in ordered)
+    how = "drained" if plan.drains else "killed"
+    visitors = len(played.members) - MEMBERS
     yield Line(
-        f"{played.kills} kills, {played.cuts} cuts, {len(played.members) - MEMBERS} visitors,"
+        f"{played.kills} {how}, {played.cuts} cuts, {visitors} visitors,"
         f" {len(played.changes)} sliders; {plan.latency_s * 1000:.0f} ms each way"
     )
     yield Line(f"{len(ordered)} bars heard, {len(piece)} recorded, mean {mean_s:.2f} s")
@@ -321,11 +325,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="chaos.endless", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--kill-every", type=float, default=18.0, help="0: never")
+    parser.add_argument("--drain", action="store_true", help="ask replicas to stop: none is killed")
     parser.add_argument("--latency-ms", type=float, default=80.0, help="each way")
     parser.add_argument("--tempos", type=float, nargs=2, default=(80.0, 120.0))
     given = parser.parse_args()
     least, most = given.tempos
-    plan = Plan(given.seconds, given.kill_every, given.latency_ms / 1000, (least, most))
+    latency_s = given.latency_ms / 1000
+    plan = Plan(given.seconds, given.kill_every, given.drain, latency_s, (least, most))
     with tempfile.TemporaryDirectory() as directory:
         told = asyncio.run(campaign(Path(directory), plan))
     for line in told:

@@ -341,6 +341,34 @@ def test_what_was_delivered_makes_room_for_as_many_bytes_again() -> None:
         assert positions(steps(chain)) == [position, position + 1]
 
 
+def test_a_record_that_is_due_is_passed_on_while_nothing_waits() -> None:
+    chain = begun(2)
+    assert chain.pass_on(heard(5, 2))
+    assert chain.position == 5
+    assert not chain.pass_on(heard(5, 2))
+    assert not chain.pass_on(heard(9, 7))
+    assert not chain.pass_on(heard(6, 5, piece=True))
+    chain.hear(heard(9, 7))
+    assert not chain.pass_on(heard(6, 5))
+    assert positions(steps(chain)) == [FetchRecords(5)]
+    chain.part_read([heard(7, 5)], complete=True)
+    assert not chain.pass_on(heard(6, 5))
+    assert positions(steps(chain)) == [7, 9]
+    assert chain.pass_on(heard(10, 9))
+
+
+@pytest.mark.parametrize("is_trimmed", [False, True])
+def test_nothing_is_passed_on_at_the_end(*, is_trimmed: bool) -> None:
+    chain = begun(2)
+    (chain.trimmed if is_trimmed else chain.close)()
+    assert not chain.pass_on(heard(5, 2))
+
+
+def test_what_is_overdue_is_not_passed_on_but_read() -> None:
+    chain = behind(expected=3)
+    assert not chain.pass_on(heard(2, 0))
+
+
 class Broker:
     """A log, a broker that loses, repeats and delays, and an owner whose replica may lag."""
 
@@ -399,7 +427,10 @@ def test_whatever_the_broker_does_all_is_delivered_once_and_in_order(
     sent = data.draw(st.lists(st.sampled_from(records), max_size=12))
     sent = [one for one in records if one in sent] if data.draw(st.booleans()) else sent
     for one in sent:
-        broker.chain.hear(one)
+        if data.draw(st.booleans()) and broker.chain.pass_on(one):
+            broker.delivered.append(one.position)
+        else:
+            broker.chain.hear(one)
         if data.draw(st.booleans()):
             broker.follow(fairly=False)
         assert broker.delivered == ends[1 : len(broker.delivered) + 1]

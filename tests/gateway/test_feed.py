@@ -12,6 +12,7 @@ from harmonic_gateway.delivery.feed import PREVIOUS_SEQUENCE, Feed, FeedEvents
 from harmonic_gateway.delivery.history import LogTrimmed
 from harmonic_gateway.delivery.places import Position
 from harmonic_protocol import subjects
+from harmonic_protocol.envelope import CARRIED_OUT
 from harmonic_protocol.internal import LoggedRecord, LogPart
 from harmonic_protocol.log import ConnectionLeft, LoggedEvent, Notice, Record, record_mark
 from harmonic_protocol.messages.rooms import ParticipantLeft
@@ -60,12 +61,13 @@ class Reader:
         self.offsets: list[str | None] = []
         self.notices: list[Notice] = []
         self.losses = self.doubts = self.foreign = 0
+        self.carried_out: list[tuple[str, int, list[int]]] = []
         self.history, self.tasks = ShortHistory(), Background()
         self._news = asyncio.Event()
         self.feed = Feed(
             "u",
             sink=self._take,
-            tell=FeedEvents(self._lose, self._doubt, self._skip),
+            tell=FeedEvents(self._lose, self._doubt, self._skip, self._carry_out),
             history=cast("Any", self.history),
             meter=meter(),
             tasks=cast("Any", self.tasks),
@@ -90,6 +92,9 @@ class Reader:
     def _skip(self) -> None:
         self.foreign += 1
 
+    def _carry_out(self, names: str, position: int) -> None:
+        self.carried_out.append((names, position, list(self.delivered)))
+
     def _lose(self) -> None:
         self.losses += 1
         self._news.set()
@@ -111,6 +116,28 @@ async def test_records_are_delivered_with_offsets_and_notices_as_they_come(reade
     assert reader.offsets == [f"u:6:{record_mark('r6')}", f"u:9:{record_mark('r9')}"]
     assert reader.notices == [GONE, GONE]
     assert reader.history.asked == []
+
+
+async def test_the_commands_that_a_record_names_are_told_after_its_frames(reader: Reader) -> None:
+    reader.feed.begin(5)
+    told = republished(6, 5)
+    reader.feed.hear(told._replace(headers={**told.headers, CARRIED_OUT: "a.1=7"}))
+    assert reader.carried_out == [("a.1=7", 6, [6])]
+
+
+async def test_commands_are_told_though_an_earlier_record_is_missing(reader: Reader) -> None:
+    reader.feed.begin(5)
+    told = republished(8, 7)
+    reader.feed.hear(told._replace(headers={**told.headers, CARRIED_OUT: "a.1=7"}))
+    assert reader.carried_out == [("a.1=7", 8, [])]
+
+
+async def test_what_no_owner_has_stored_carries_nothing_out(reader: Reader) -> None:
+    reader.feed.begin(5)
+    told = {**headers(6, 5), REPEATED: STORED_SEQUENCE, CARRIED_OUT: "a.1=7"}
+    reader.feed.hear(Message("s", b"", told, ""))
+    assert reader.foreign == 1
+    assert reader.carried_out == []
 
 
 async def test_a_record_whose_predecessor_is_missing_waits_until_that_is_read(

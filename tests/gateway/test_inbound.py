@@ -3,11 +3,14 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harmonic_gateway.commands.inbound import MAX_FIELDS, MAX_VALUES, read_command
+from harmonic_gateway.commands.inbound import MAX_FIELDS, MAX_VALUES, SHORT_BYTES, read_command
 from harmonic_protocol.catalogue import COMMANDS
 from harmonic_protocol.messages.connection import TimeSync
 from harmonic_protocol.messages.declaration import Command, RoomCommand
+from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.refusals import Refused
 from harness.payloads import payload
 
@@ -29,6 +32,9 @@ def fields(name: str, payload: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {field["field"]: field for field in refusal(name, payload).details["fields"]}
 
 
+PARAMETER_COMMANDS = [
+    name for name, command in COMMANDS.items() if issubclass(command, ParameterCommand)
+]
 IN_ROOMS = [name for name, command in COMMANDS.items() if issubclass(command, RoomCommand)]
 
 
@@ -106,6 +112,25 @@ def test_each_fault_is_named(name: str, payload: dict[str, Any], field: str) -> 
 def test_audio_takes_so_many_finite_samples_and_no_more(samples: object) -> None:
     analysis = {"frequencies": samples, "waveform": [], "timestamp": HEARD_AT}
     refusal("audio_analysis", {"universeId": "u", "analysis": analysis})
+
+
+VALUES = st.one_of(
+    *(st.none(), st.booleans(), st.integers(-30, 30), st.floats(), st.text(max_size=3)),
+    st.recursive(st.just(0), lambda inner: st.lists(inner, max_size=2), max_leaves=20),
+)
+CHANGES = st.fixed_dictionaries(
+    {"universeId": st.sampled_from(["u", "no spaces"]) | VALUES},
+    optional={
+        "parameters": st.dictionaries(st.sampled_from(["gravity", "tempo", "x"]), VALUES) | VALUES,
+        "opId": st.just("op") | VALUES,
+        "extra": VALUES,
+    },
+)
+
+
+@given(st.sampled_from(PARAMETER_COMMANDS), st.lists(CHANGES | VALUES, max_size=2))
+def test_a_short_change_is_read_as_a_long_one_is(name: str, args: list[Any]) -> None:
+    assert read(name, *args, size=SHORT_BYTES) == read(name, *args, size=SHORT_BYTES + 1)
 
 
 @pytest.mark.parametrize("args", [(), (1,), (None,), ([],), ({}, {}), ("text",)])

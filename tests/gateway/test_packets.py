@@ -49,6 +49,31 @@ def test_an_event_is_read_as_it_was_written(
     assert event.size_bytes == len(text.encode())
 
 
+@pytest.mark.parametrize("pad", ["", " " * 1000])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('"\\ud83d\\ude00"', "\U0001f600"),
+        ('"cut \\ud83d"', "cut \ufffd"),
+        ("-1.5e3", -1500.0),
+        ("1" * 30, int("1" * 30)),
+        ('{"a":1,"a":2}', {"a": 2}),
+    ],
+)
+def test_a_value_is_read_alike_in_a_short_text_and_a_long_one(
+    text: str, value: object, pad: str
+) -> None:
+    event = Incoming(f'2["e",{pad}{text}]', 10**6).event()
+    assert event.args == (pytest.approx(value) if isinstance(value, int) else value,)
+
+
+@pytest.mark.parametrize("pad", ["", " " * 1000])
+@pytest.mark.parametrize("text", ["01", "[1,]", "{1:2}", "'a'", "\x01", '"a\nb"', "1 2", ""])
+def test_what_is_no_json_is_malformed_in_a_short_text_and_a_long_one(text: str, pad: str) -> None:
+    with pytest.raises(Malformed):
+        Incoming(f'2["e",{pad}{text}]', 10**6)
+
+
 @pytest.mark.parametrize(
     ("text", "namespace"),
     [("0", "/"), ("0/ws,", "/ws"), ("0/ws", "/ws"), ("0/ws?token=x,", "/ws"), ('0{"a":1}', "/")],

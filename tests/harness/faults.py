@@ -20,6 +20,16 @@ async def down(*processes: Managed) -> AsyncIterator[None]:
         await asyncio.gather(*(process.start() for process in processes))
 
 
+@asynccontextmanager
+async def drained(*processes: Managed) -> AsyncIterator[None]:
+    """Ask processes to stop, and start them again after the block."""
+    await asyncio.gather(*(process.stop() for process in processes))
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(process.start() for process in processes))
+
+
 @contextmanager
 def frozen(*processes: Managed) -> Iterator[None]:
     """Let processes do nothing, without their end being noticed."""

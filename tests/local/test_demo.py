@@ -20,6 +20,8 @@ async def test_the_demonstration_succeeds_and_leaves_a_midi_file(
 
     said = capsys.readouterr().out
     assert "Both heard the same" in said
+    assert "ben hears music_bar: bar 0, " in said
+    assert " is the first that follows it." in said
     assert "ben hears physics_updated: gravity 3.7, friction 0.2 (by ann-" in said
     assert (await asyncio.to_thread(midi.read_bytes)).startswith(b"MThd")
 

@@ -43,7 +43,7 @@ def test_chapters_rise_and_fall_in_ways_of_their_own(seed: int) -> None:
     found = [energies(seed, chapter) for chapter in range(40)]
     alike = [correlation(one, other) for one, other in pairwise(found)]
     assert sum(alike) / len(alike) < 0.2
-    assert min(alike) < -0.5
+    assert min(alike) < -0.4
     starts, ends = [it[0] for it in found], [it[-1] for it in found]
     assert min(starts) < 30
     assert max(starts) > 66

@@ -1,4 +1,10 @@
-"""``python -m playground [look DIR | weigh]``: build the page; take pictures; see what it costs."""
+"""``python -m playground [look DIR | weigh | bars]``: build the page; take pictures; measure.
+
+``weigh`` shows what the page costs, with a piece and with an endless one. ``bars`` has two windows
+on two gateways play 100 bars of an endless piece together. Their networks take 80 ms each way, and
+up to 40 ms more for each message; one of them is away for two seconds five times. ``bars TEMPO``
+has bars of another length. Each is for a quiet machine.
+"""
 
 import asyncio
 import sys
@@ -10,6 +16,10 @@ from harness import node
 from playground.browsing import RUN_TIMEOUT_S, SOURCES, browse, product
 
 PARTICLES = 5000
+BARS, OUTAGES = 100, 5
+MAX_APART_MS = 15
+TEMPO = "120"
+BARS_TIMEOUT_S = 1200.0
 
 
 async def build() -> int:
@@ -34,7 +44,21 @@ async def weigh() -> int:
     """Show what the page costs with 5,000 particles, all of which have to be drawn."""
     with tempfile.TemporaryDirectory() as directory:
         async with product(Path(directory)) as stack:
-            print(await browse(stack, "weight.mts", str(PARTICLES)))
+            for played in ("piece", "endless"):
+                print(played, await browse(stack, "weight.mts", str(PARTICLES), played))
+    return 0
+
+
+async def bars(tempo: str) -> int:
+    """Play an endless piece in two windows; the exit status is 1 where it is not together."""
+    arguments = (str(BARS), tempo, str(OUTAGES), str(MAX_APART_MS))
+    with tempfile.TemporaryDirectory() as directory:
+        async with product(Path(directory)) as stack:
+            try:
+                print(await browse(stack, "bars.mts", *arguments, timeout_s=BARS_TIMEOUT_S))
+            except AssertionError as error:
+                print(error)
+                return 1
     return 0
 
 
@@ -46,6 +70,8 @@ def main() -> int:
                 return asyncio.run(build())
             case ["weigh"]:
                 return asyncio.run(weigh())
+            case ["bars", *tempo]:
+                return asyncio.run(bars(*tempo or [TEMPO]))
             case ["look", folder]:
                 return asyncio.run(look(Path(folder).resolve()))
             case _:

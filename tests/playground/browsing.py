@@ -41,6 +41,7 @@ async def browse(
     program: str,
     *arguments: str | Path,
     before: Before | None = None,
+    timeout_s: float = RUN_TIMEOUT_S,
     **settings: Any,
 ) -> str:
     """Run a program in a universe of its own: what it wrote. ``before`` does something in it.
@@ -57,7 +58,7 @@ async def browse(
             await before(world, universe)
         plan = json.dumps({"gateways": stack.urls, "universe": universe, "tokens": tokens})
         status, output = await node.run(
-            FOLDER, PROGRAMS / program, plan, *arguments, timeout_s=RUN_TIMEOUT_S
+            FOLDER, PROGRAMS / program, plan, *arguments, timeout_s=timeout_s
         )
         await world.close()
     assert status == 0, output

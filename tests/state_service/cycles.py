@@ -61,7 +61,10 @@ def update(gravity: float = 5, **fields: Any) -> UniverseRequest:
 
 @dataclass
 class Cycle:
-    """A cycle, its work under way, what it said last, and the replies by request number."""
+    """A cycle, its work under way, what it said last, and the replies by request number.
+
+    ``by_record`` are the names of requests that a record has replied to.
+    """
 
     cycle: CommitCycle = field(
         default_factory=lambda: CommitCycle(
@@ -76,6 +79,7 @@ class Cycle:
     now_s: float = 0.0
     commands: list[Command] = field(default_factory=list)
     replies: dict[int, Reply] = field(default_factory=dict)
+    by_record: set[str] = field(default_factory=set)
     asked: int = 0
     work: Work | None = None
 
@@ -85,7 +89,9 @@ class Cycle:
         if not isinstance(event, NO_WORK):
             self.work = None
         for each in self.commands:
-            if isinstance(each, Answer):
+            if isinstance(each, Answer) and each.by_record:
+                self.by_record.add(each.pending.name)
+            elif isinstance(each, Answer):
                 each.pending.reply(each.reply)
             elif isinstance(each, WORK):
                 assert self.work is None, "one piece of work at a time"
@@ -99,6 +105,7 @@ class Cycle:
         *,
         within_s: float = 3.0,
         seen_position: int = 0,
+        name: str = "",
     ) -> int:
         """Submit a request; its number."""
         self.asked += 1
@@ -109,7 +116,7 @@ class Cycle:
             self.replies[number] = answer
 
         pending = PendingRequest(
-            request, by, self.now_s + within_s, reply, seen_position=seen_position
+            request, by, self.now_s + within_s, reply, seen_position=seen_position, name=name
         )
         self.tell(Submitted((pending,)))
         return number

@@ -73,6 +73,52 @@ def test_what_comes_during_an_append_is_stored_together_after_it() -> None:
     assert seqs == [3, 4, 5]
 
 
+def test_a_record_names_the_requests_that_it_replies_to() -> None:
+    cycle = at_hand("ann", "bob")
+    first = cycle.ask(update(1), name="a.1")
+    assert cycle.does(Append).carried_out == "a.1=3"
+    cycle.ask(update(2), name="a.2")
+    second, refused = cycle.ask(update(3)), cycle.ask(update(4), caller("eve"), name="b.1")
+    cycle.ask(update(5), caller("bob"), name="b.2")
+    cycle.stores(at=11)
+    assert cycle.does(Append).carried_out == "a.2=4 b.2=6"
+    cycle.stores(at=13)
+
+    assert cycle.by_record == {"a.1", "a.2", "b.2"}
+    assert cycle.outcome(first) == "-"
+    assert cycle.replies[second].seq == 5
+    assert cycle.outcome(refused) == "NOT_IN_ROOM"
+
+
+def test_an_operation_that_was_carried_out_before_has_a_reply() -> None:
+    cycle = at_hand("ann")
+    cycle.ask(update(1, opId="one"), name="a.1")
+    cycle.stores(at=11)
+    again = cycle.ask(update(1, opId="one"), name="a.2")
+    cycle.confirms()
+    assert cycle.by_record == {"a.1"}
+    assert cycle.replies[again].seq == 2
+
+
+def test_a_record_that_gateways_may_not_have_been_sent_replies_to_nobody() -> None:
+    cycle = at_hand("ann")
+    number = cycle.ask(update(1), name="a.1")
+    cycle.appended(at=11, was_unknown=True)
+    cycle.tell(EffectsDone())
+    assert cycle.by_record == set()
+    assert cycle.replies[number].seq == 2
+
+
+def test_what_is_decided_again_is_named_again() -> None:
+    cycle = at_hand("ann")
+    cycle.ask(update(1), name="a.1")
+    known = cycle.tell(Conflicted()).does(ReadOn).known
+    cycle.tell(Read(known, []))
+    assert cycle.does(Append).carried_out == "a.1=2"
+    cycle.stores(at=11)
+    assert cycle.by_record == {"a.1"}
+
+
 def test_an_answer_that_stores_nothing_waits_for_the_leaders_word() -> None:
     cycle = at_hand("ann")
     number = cycle.ask(command("get_universe"))

@@ -139,3 +139,12 @@ def test_a_request_says_which_service_asks(service: str) -> None:
     headers = told.to_headers()
     assert ("Hu-Service" in headers) is bool(service)
     assert Envelope.from_headers(headers) == told
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [("gateway.12", "gateway.12"), ("", ""), ("two words", ""), ("a=1", ""), ("x" * 65, "")],
+)
+def test_a_request_has_a_name_that_fits_a_records_header(name: str, read: str) -> None:
+    headers = Envelope(Caller("u", "U"), 1, name=name).to_headers()
+    assert Envelope.from_headers(headers).name == read

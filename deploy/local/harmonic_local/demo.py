@@ -14,7 +14,9 @@ from harmonic_client import (
     Client,
     Event,
     HarmonicError,
+    MusicBar,
     MusicGenerated,
+    MusicStopped,
     NewerEvent,
     ParametersPreviewed,
     ParametersUpdated,
@@ -32,7 +34,8 @@ DRAG_S, DRAG_STEP_S = 5.0, 0.05
 FIRST_TEMPO, LAST_TEMPO = 80.0, 180.0
 BOTH = 2
 NOON = "2024-03-21T12:00:00.000Z"
-#: What both must have heard alike, previews and comings and goings aside.
+SLOWER_TEMPO = 120.0
+#: What both must have heard alike, in one order; bars are not in that order.
 SHARED = (ParametersUpdated, MusicGenerated, AudioAnalyzed)
 
 
@@ -67,6 +70,10 @@ class Person:
     def shared(self) -> list[AnyEvent]:
         """The events that the other person must have heard, too."""
         return [event for event in self._heard if isinstance(event, SHARED)]
+
+    def bars(self) -> list[MusicBar]:
+        """The bars of endless pieces, as they came."""
+        return [event for event in self._heard if isinstance(event, MusicBar)]
 
 
 def demo(instance: Instance) -> int:
@@ -131,6 +138,8 @@ async def _work_together(ann: Person, ben: Person, path: str, midi: Path) -> Non
     file = await ben.client.request("GET", f"{path}/music/{piece.request_id}.mid")
     await asyncio.to_thread(midi.write_bytes, file)
 
+    await _play_on(ann, ben)
+
     print("# Each shows the other what they hear.")
     for person, frequencies in ((ann, [-61.5, -38.25, None]), (ben, [-20, -30, -40, -50])):
         analysis = {"frequencies": frequencies, "waveform": [0, 0.5, -0.5], "timestamp": NOON}
@@ -145,6 +154,23 @@ async def _work_together(ann: Person, ben: Person, path: str, midi: Path) -> Non
     await ann.client.request("DELETE", path)
     print(f"# Both heard the same {len(ann.shared())} events, in the same order.")
     print(f"# The music is in {midi}.")
+
+
+async def _play_on(ann: Person, ben: Person) -> None:
+    """Let the universe play an endless piece, until what Ben moves is heard in it."""
+    print("# Ann starts a piece without an end: each bar comes a little before it is played.")
+    await ann.universe.start_music(style="waltz", seed=7)
+    await _agree(ann, ben, lambda event: isinstance(event, MusicBar) and event.bar == 1)
+    print("# Ben moves the tempo: it is heard from the next bar that is not recorded yet.")
+    moved = await ben.universe.set(music={"tempo": SLOWER_TEMPO})
+    await _agree(ann, ben, lambda event: isinstance(event, MusicBar) and event.as_of >= moved)
+    first = next(bar for bar in ann.bars() if bar.as_of >= moved)
+    _check(first.tempo < ann.bars()[0].tempo, "it has become no slower")
+    print(f"# Bar {first.bar} is the first that follows it. Ben ends the piece.")
+    await ben.universe.stop_music()
+    await _agree(ann, ben, lambda event: isinstance(event, MusicStopped))
+    bens = {bar.bar: bar for bar in ben.bars()}
+    _check(all(bens.get(bar.bar, bar) == bar for bar in ann.bars()), "the bars are not the same")
 
 
 def _is_audio_of(user: str | None, event: AnyEvent) -> bool:
@@ -183,6 +209,9 @@ def _summary(event: AnyEvent) -> str:  # noqa: PLR0911 -- a line for each kind
             return f"{event.spec.name}: {values} (by {event.user_id})"
         case MusicGenerated():
             return f"{event.spec.name}: {len(event.notes)} notes in {event.key} {event.scale}"
+        case MusicBar():
+            where = f"bar {event.bar}, {event.duration:.2f} s in {event.key} {event.scale}"
+            return f"{event.spec.name}: {where} at {event.tempo:.0f} bpm, {len(event.notes)} notes"
         case AudioAnalyzed():
             count = len(event.analysis.frequencies)
             return f"{event.spec.name}: {count} frequencies (by {event.user_id})"

@@ -1,12 +1,13 @@
 """Reads an event of a client as a command, and validates it in full. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from harmonic_protocol.catalogue import COMMANDS, ClientCommand
 from harmonic_protocol.messages.declaration import MAX_MESSAGE_BYTES, MAX_MESSAGE_DEPTH
+from harmonic_protocol.messages.sets import ParameterCommand
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 
@@ -14,6 +15,8 @@ from harmonic_protocol.refusals import Code, Refused, invalid_fields, refused
 #: payloads, audio analyses have the most. Larger payloads would cost time and cannot be valid.
 MAX_FIELDS = 64
 MAX_VALUES = 8192
+#: A change of parameters this short is validated first, and looked through only if it is not valid.
+SHORT_BYTES = 512
 _MAX_ECHOED_CHARACTERS = 64
 _NESTING = (dict, list)
 
@@ -42,6 +45,12 @@ def read_command(
             reason=Reason.UNKNOWN_EVENT,
             event=name[:_MAX_ECHOED_CHARACTERS],
         )
+    if args is not None and size_bytes <= SHORT_BYTES and issubclass(declared, ParameterCommand):
+        # All of its fields are declared, so that what fits them is neither deep nor wide.
+        try:
+            return declared.model_validate(args[0] if len(args) == 1 else None)
+        except ValidationError:
+            pass
     payload = _payload(args) if args is not None else _TOO_MANY_VALUES if wide else _TOO_DEEP
     if isinstance(payload, Refused):
         return payload
@@ -72,7 +81,7 @@ def _payload(args: tuple[object, ...]) -> dict[str, object] | Refused:
 def text_field(args: tuple[object, ...] | None, field: str, max_characters: int) -> str | None:
     """A short text field of a payload that is not validated, to be named in its refusal."""
     payload: object = args[0] if args else None
-    value: Any = payload.get(field) if isinstance(payload, Mapping) else None
+    value: Any = payload.get(field) if isinstance(payload, dict) else None
     return value[:max_characters] if isinstance(value, str) else None
 
 

@@ -104,8 +104,7 @@ class Worker:
             self._end(work, queued, refusal)
         else:
             then = partial(self._step, work, queued, partial(self._carried_out, command))
-            # In a later turn: the reply may overtake earlier records, which are delivered first.
-            self._commands.begin(session, command, queued, partial(self._loop.call_soon, then))
+            self._commands.begin(session, command, queued, then)
 
     def _refreshed(self, work: "_Work", queued: Queued, refusal: Refused | None) -> None:
         if refusal is None:

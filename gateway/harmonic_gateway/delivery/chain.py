@@ -17,7 +17,7 @@ Events are methods; :meth:`Chain.next` says, one at a time, what is to be done.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import NamedTuple, TypeAlias
 
@@ -129,6 +129,27 @@ class Chain:
             self._heard.append(heard)
             self._heard_bytes += heard.size_bytes
 
+    def pass_on(self, heard: Heard) -> bool:
+        """Take a republished record that is due while nothing waits; it is to be delivered at once.
+
+        This saves :meth:`hear` and :meth:`next` for nearly all records; ``False`` takes nothing.
+        """
+        if (
+            heard.previous != self.position
+            or self._heard
+            or self._read
+            or self._waits
+            or self._pauses
+            or self._is_behind
+            or self._catches_up
+            or self._is_lost
+            or self._is_closed
+            or heard.delivery.pieces()
+        ):
+            return False
+        self.position = heard.position
+        return True
+
     def expect(self, position: int) -> bool:
         """Note a position that an owner named; return whether it was not delivered yet."""
         self._expected = max(self._expected, position)
@@ -205,7 +226,7 @@ class Chain:
             elif self._is_behind:
                 self._catches_up, self._waits = True, True
                 return FetchRecords(position)
-            elif self._catches_up and not self._joins_up(position):
+            elif self._catches_up and not _joins_up(self._heard, position):
                 # The owner's replica of the log lags behind what was republished.
                 self._is_behind, self._waits = True, True
                 return Pause()
@@ -240,6 +261,8 @@ class Chain:
         if queue is self._heard:
             self._heard_bytes -= dropped.size_bytes
 
-    def _joins_up(self, position: int) -> bool:
-        ahead = next((heard for heard in self._heard if heard.position > position), None)
-        return ahead is None or ahead.previous <= position
+
+def _joins_up(heard: Iterable[Heard], position: int) -> bool:
+    """Whether the records that were heard go on right after a position."""
+    ahead = next((one for one in heard if one.position > position), None)
+    return ahead is None or ahead.previous <= position

@@ -27,7 +27,7 @@ from harmonic_gateway.delivery.meter import DeliveryMeter
 from harmonic_gateway.delivery.places import Position, mark_of, place
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol import subjects
-from harmonic_protocol.envelope import RequestTrace
+from harmonic_protocol.envelope import CARRIED_OUT, RequestTrace
 from harmonic_protocol.internal import LoggedRecord
 from harmonic_protocol.log import Notice
 from harmonic_runtime.bus.client import BusUnavailable
@@ -53,11 +53,13 @@ class FeedEvents:
     ``lost``: missing records are kept nowhere, and the feed has ended. ``doubtful``: a record came
     at an earlier position: it was late, or the log was turned back, which its owner knows.
     ``foreign``: a message came that no owner has stored; only its position counts.
+    ``carried_out``: a record came that names commands, in this header, and has this position.
     """
 
     lost: Callable[[], None]
     doubtful: Callable[[], None]
     foreign: Callable[[], None]
+    carried_out: Callable[[str, int], None]
 
 
 class Feed:
@@ -110,9 +112,9 @@ class Feed:
 
     def hear(self, message: Message) -> None:
         """Take a republished record."""
-        headers = message.headers
+        headers, names = message.headers, ""
         if is_republished(headers, self._log_subject):
-            delivery = read_record(message.payload)
+            delivery, names = read_record(message.payload), headers.get(CARRIED_OUT, "")
         else:
             self._tell.foreign()
             if headers.get(STORED_SUBJECT) != self._log_subject:
@@ -130,9 +132,14 @@ class Feed:
             self._hear_again(heard)
         elif self._chain.position is not None and heard.delivery.loses_history:
             self.turned_back()
+        elif self._chain.pass_on(heard):
+            self._deliver(heard, {})
         else:
             self._chain.hear(heard)
             self.go_on()
+        if names:
+            # After its frames, in the same turn: both are one write to whoever asked.
+            self._tell.carried_out(names, heard.position)
 
     def _hear_again(self, heard: Heard) -> None:
         """Take a record at an earlier position: it was delivered, or the log was turned back."""
@@ -164,14 +171,7 @@ class Feed:
     def _do(self, step: Step) -> None:
         match step:
             case Deliver(heard=heard, notes=notes):
-                record_id = heard.delivery.record_id
-                position = Position.of_record(heard.position, record_id)
-                frames = frames_of(self.universe_id, position, heard.delivery, notes)
-                self._last = position, record_id
-                self._meter.caught_up(self.universe_id)
-                self._sink(position, frames, heard.delivery.notices)
-                if frames and heard.arrival is not None:
-                    self._meter.written(heard.arrival)
+                self._deliver(heard, notes)
             case FetchNotes(heard=heard):
                 self._meter.behind(self.universe_id)
                 self._start(self._fetch_notes(heard.delivery))
@@ -191,6 +191,16 @@ class Feed:
                 self._tell.lost()
             case _:
                 assert_never(step)
+
+    def _deliver(self, heard: Heard, notes: Mapping[str, bytes]) -> None:
+        record_id = heard.delivery.record_id
+        position = Position.of_record(heard.position, record_id)
+        frames = frames_of(self.universe_id, position, heard.delivery, notes)
+        self._last = position, record_id
+        self._meter.caught_up(self.universe_id)
+        self._sink(position, frames, heard.delivery.notices)
+        if frames and heard.arrival is not None:
+            self._meter.written(heard.arrival)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.start(work, name=f"feed {self.universe_id}")

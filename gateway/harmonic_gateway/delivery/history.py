@@ -86,6 +86,14 @@ class History:
             raise BusUnavailable(reply.error.message)
         return LogPart.model_validate(reply.result)
 
+    def carried_out(self, names: str, position: int) -> None:
+        """A record at a position came that names commands."""
+        self._owners.recorded.stored(names, position)
+
+    def left(self, universe_id: str) -> None:
+        """The records of a universe are heard no longer."""
+        self._owners.recorded.missed(universe_id)
+
     async def bars(self, universe_id: str) -> list[bytes]:
         """What is stored of a universe's bars; raise :class:`BusUnavailable` as ``pieces`` do."""
         return await self._pieces.bars(universe_id)

@@ -104,7 +104,7 @@ class FollowedLogs:
         self._told_foreign.discard(universe_id)
         if followed is not None:
             followed.feed.close()
-            self._tasks.start(_unsubscribe(followed), name="leave log")
+            self._tasks.start(self._unsubscribe(universe_id, followed), name="leave log")
 
     def _feed(self, universe_id: str) -> Feed:
         def sink(position: int, frames: list[Frame], notices: list[Notice]) -> None:
@@ -117,6 +117,7 @@ class FollowedLogs:
                 lost=lambda: self._listener.lose(universe_id),
                 doubtful=lambda: self._doubtful.add(universe_id),
                 foreign=lambda: self._skip_foreign(universe_id),
+                carried_out=self._history.carried_out,
             ),
             history=self._history,
             meter=self._meter,
@@ -146,7 +147,8 @@ class FollowedLogs:
             else:
                 await subscription.close()
 
-
-async def _unsubscribe(followed: _Following) -> None:
-    for subscription in followed.subscriptions:
-        await subscription.close()
+    async def _unsubscribe(self, universe_id: str, followed: _Following) -> None:
+        for subscription in followed.subscriptions:
+            await subscription.close()
+        if universe_id not in self._followed:
+            self._history.left(universe_id)

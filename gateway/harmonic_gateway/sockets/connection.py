@@ -1,7 +1,6 @@
 """One client on one namespace, and the interface of the application that serves it."""
 
 import asyncio
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -18,6 +17,7 @@ from harmonic_protocol.value import value
 
 #: Needed for every frame and member: looking up a member of an enumeration costs as much as a call.
 _CONNECTED = Stage.CONNECTED
+_ACK = f"{MESSAGE}{ACK}".encode()
 _GONE = frozenset({Stage.ABSENT, Stage.ABANDONED, Stage.MOVING})
 
 
@@ -204,9 +204,9 @@ class Connection:
 
     def acknowledge(self, ack_id: int, answer: object) -> None:
         """Acknowledge an event of the client."""
-        text = json.dumps([answer], separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         place = "" if self.namespace == "/" else f"{self.namespace},"
-        self.write(Encoded.of([f"{MESSAGE}{ACK}{place}{ack_id}{text}"]))
+        text = to_json(answer, inf_nan_mode="null")
+        self.write(Encoded.text(b"%b%b%d[%b]" % (_ACK, place.encode(), ack_id, text)))
 
     def close(self, ended: Ended = Ended.BROKEN) -> None:
         """Close the client's transport, after all that was sent before.

@@ -30,6 +30,11 @@ def _websocket_frame(opcode: int, payload: bytes) -> bytes:
     return bytes((opcode, 127)) + size.to_bytes(8) + payload
 
 
+def _payload_of(frame: bytes) -> bytes:
+    """The payload of one frame of :func:`_websocket_frame`."""
+    return frame[{126: 4, 127: 10}.get(frame[1], 2) :]
+
+
 def close_frame(code: int) -> bytes:
     """The WebSocket frame that closes a connection."""
     return _websocket_frame(_CLOSE, code.to_bytes(2))
@@ -44,17 +49,17 @@ class Encoded:
     """Encoded Engine.IO packets, together with the WebSocket frames that carry them.
 
     ``parts`` are the events that were joined to be written at once. The other attributes are those
-    of :class:`Frame`.
+    of :class:`Frame`. A single text is kept in its WebSocket frame alone until it is polled.
     """
 
     __slots__ = (
         "_compressed",
         "_gzipped",
         "_large",
+        "_packets",
         "compressible",
         "droppable",
         "over_s",
-        "packets",
         "parts",
         "raw",
         "supersedes",
@@ -62,7 +67,7 @@ class Encoded:
 
     def __init__(
         self,
-        packets: Sequence[bytes | str],
+        packets: Sequence[bytes | str] | None,
         raw: bytes,
         *,
         large: LargeText | None = None,
@@ -70,7 +75,7 @@ class Encoded:
         droppable: bool = False,
         over_s: float | None = None,
     ) -> None:
-        self.packets = packets
+        self._packets = packets
         self.raw = raw
         self.parts: Sequence[Encoded] = ()
         self.compressible = large is not None
@@ -106,6 +111,18 @@ class Encoded:
             droppable=droppable,
             over_s=over_s,
         )
+
+    @classmethod
+    def text(cls, text: bytes) -> "Encoded":
+        """Encode one text, given in UTF-8 with its Engine.IO type."""
+        return cls(None, _websocket_frame(_TEXT, text))
+
+    @property
+    def packets(self) -> Sequence[bytes | str]:
+        """The Engine.IO packets: text with its type, or an attachment's bytes."""
+        if self._packets is None:
+            self._packets = (_payload_of(self.raw).decode(),)
+        return self._packets
 
     @classmethod
     def joined(cls, parts: Sequence["Encoded"]) -> "Encoded":
@@ -242,8 +259,15 @@ class Frame:
             tail = f',"{self.offset}{elsewhere}"]'.encode()
         body = self._body
         text = b"".join((head, body.data, tail))
-        return Encoded.of(
-            (text.decode(), *self._attachments),
+        raw = _websocket_frame(_TEXT, text)
+        packets: Sequence[bytes | str] | None = None
+        if self._attachments:
+            packets = (text.decode(), *self._attachments)
+            frames = [_websocket_frame(_BINARY, each) for each in self._attachments]
+            raw = b"".join((raw, *frames))
+        return Encoded(
+            packets,
+            raw,
             large=LargeText(head, body, tail) if len(text) > COMPRESSED_ABOVE_BYTES else None,
             supersedes=self.supersedes,
             droppable=self.droppable,

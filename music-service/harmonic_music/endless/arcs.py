@@ -1,7 +1,8 @@
 """The arcs of chapters: how intensity moves in each, how it begins, and how it ends.
 
 Chapters take the arcs in a shuffled order, so that each arc comes once before any comes again, and
-no two chapters in a row have the same. Over several chapters the intensity drifts as well.
+no two chapters in a row have the same. Over several chapters, and over hours, the intensity
+drifts as well.
 """
 
 from collections.abc import Sequence
@@ -15,11 +16,14 @@ from harmonic_music.composing.planning import Slot
 from harmonic_music.endless.places import Purpose, number_of
 
 #: The least and the most energy of a phrase, in percent.
-LEAST, MOST = 14, 94
+LEAST, MOST = 14, 90
+#: Beyond these, differences of energy are made smaller: no arc is cut flat.
+_LOW, _HIGH, _SMALLER = 30, 74, 3
 #: How far a chapter deviates from the points of its arc.
 _STRAY = 9
-#: The drift: how far it goes, and the chapters from one of its points to the next.
-_DRIFT, _CHAPTERS_A_POINT = 14, 4
+#: The drifts, of some minutes and of hours: the chapters from one point to the next, and how far
+#: each goes; and what all chapters have less, so that the loudest stay rare.
+_DRIFTS, _LESS = ((4, 12), (28, 22)), 4
 #: What phrases add by their role, and by their place in their section.
 _BY_ROLE = {Role.INTRO: -8, Role.CONTRAST: 3, Role.DEVELOPMENT: 2, Role.CLIMAX: 6, Role.CODA: -8}
 _GAINS = (0, 2, 6, 3, 2)
@@ -78,13 +82,25 @@ def _shuffled(seed: int, turn: int) -> tuple[int, ...]:
 
 
 def drift_of(seed: int, chapter: int) -> int:
-    """What a chapter adds to the energy, in percent: it rises and falls over some chapters."""
-    point, into = divmod(chapter, _CHAPTERS_A_POINT)
-    ends = [
-        Dice(seed, Layer.FORM, number_of(Purpose.DRIFT, number)).around(_DRIFT)
-        for number in (point, point + 1)
-    ]
-    return (ends[0] * (_CHAPTERS_A_POINT - into) + ends[1] * into) // _CHAPTERS_A_POINT
+    """What a chapter adds to the energy, in percent: it rises and falls over minutes and hours."""
+    found = -_LESS
+    for slot, (chapters, far) in enumerate(_DRIFTS):
+        point, into = divmod(chapter, chapters)
+        before, after = (
+            Dice(seed, Layer.FORM, number_of(Purpose.DRIFT, number, slot)).around(far)
+            for number in (point, point + 1)
+        )
+        found += (before * (chapters - into) + after * into) // chapters
+    return found
+
+
+def bounded(energy: int) -> int:
+    """An energy within the bounds, and in the order of all others."""
+    if energy < _LOW:
+        return max(_LOW - (_LOW - energy) // _SMALLER, LEAST)
+    if energy > _HIGH:
+        return min(_HIGH + (energy - _HIGH) // _SMALLER, MOST)
+    return energy
 
 
 def energies_of(arc: Arc, slots: Sequence[Slot], lift: int, dice: Dice) -> tuple[int, ...]:
@@ -98,6 +114,6 @@ def energies_of(arc: Arc, slots: Sequence[Slot], lift: int, dice: Dice) -> tuple
         energy = along(points, WHOLE * begins // whole)
         energy += arc.terraces * (section % 2 == high)
         energy += _BY_ROLE.get(slot.role, 0) + _GAINS[min(slot.within, len(_GAINS) - 1)]
-        found.append(min(max(energy + lift, LEAST), MOST))
+        found.append(bounded(energy + lift))
         begins += slot.length
     return tuple(found)

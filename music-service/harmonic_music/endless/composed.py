@@ -145,11 +145,13 @@ def _played(
     strokes: list[list[PlayedStroke]] = [[] for _ in phrase.bars]
     begin, bar = phrase.bars[0].onset, phrase.bars[0].length
     playing = [forces[it.place] for it in phrase.bars]
+    low = [it.has_bass for it in playing]
+    drummed = [it.drummed for it in playing]
     for note in disentangled(
         [
             it
             for it in written.notes
-            if it.voice is not Voice.BASS or playing[(it.onset - begin) // bar].has_bass
+            if it.voice is not Voice.BASS or _sounds(low, *divmod(it.onset - begin, bar), bar)
         ]
     ):
         thrown = dice.below(UNEVEN)
@@ -163,10 +165,22 @@ def _played(
         )
     for stroke in written.strokes:
         place, into = divmod(stroke.onset - begin, bar)
-        if not playing[place].drummed:
+        if not _sounds(drummed, place, into, bar):
             continue
         start = min(max(0, at(into) + dice.below(5) - 2), bar - 1)
         strokes[place].append(PlayedStroke(start, stroke.key, stroke.velocity))
     return tuple(tuple(apart(sorted(row))) for row in bars), tuple(
         tuple(sorted(row)) for row in strokes
     )
+
+
+def _sounds(plays: Sequence[bool], place: int, into: int, bar: int) -> bool:
+    """Whether a layer that plays in some bars sounds at a tick of a bar of ``bar`` ticks.
+
+    It ends on the first beat after its last bar, and may enter a beat early.
+    """
+    if plays[place]:
+        return True
+    ends = into == 0 and place > 0 and plays[place - 1]
+    enters = into >= bar - TICKS_PER_BEAT and place + 1 < len(plays) and plays[place + 1]
+    return ends or enters

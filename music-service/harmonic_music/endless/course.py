@@ -15,7 +15,7 @@ from harmonic_music.composing.form import Cadence, Field, Phrase, Role, Scene
 from harmonic_music.composing.keyplan import KeyPlan
 from harmonic_music.composing.planning import Planner, Slot, choruses, slots_of
 from harmonic_music.composing.staging import DRUMS_ENERGY, Staging
-from harmonic_music.endless.arcs import LEAST, MOST, Arc, arc_of, drift_of, energies_of
+from harmonic_music.endless.arcs import MOST, Arc, arc_of, bounded, drift_of, energies_of
 from harmonic_music.endless.arranging import Forces, arranged
 from harmonic_music.endless.demand import Demand
 from harmonic_music.endless.places import Purpose, number_of
@@ -110,7 +110,7 @@ def phrase_of(seed: int, segment: Segment) -> tuple[Phrase, tuple[Forces, ...]]:
         Dice(seed, Layer.FORM, number_of(Purpose.STAGE, segment.chapter, segment.slot)),
     )
     lift = asked.lift + style.loudness
-    staging.lay(chapter.slots, [min(max(it + lift, LEAST), MOST) for it in chapter.energies])
+    staging.lay(chapter.slots, [bounded(it + lift) for it in chapter.energies])
     opening = segment.slot - slot.within
     staging.settle(
         opening,

@@ -90,12 +90,14 @@ class Calls:
         if many:
             self._many.add(reply)
 
-    def forget(self, reply: str) -> None:
-        """Drop a request: later answers to it are ignored."""
+    def forget(self, reply: str, *, is_answered: bool = False) -> None:
+        """Drop a request: later answers to it are ignored. Count it if another message was one."""
         call = self._calls.pop(reply, None)
         if call is not None:
             self._deadlines.remove(reply, call[1])
             self._many.discard(reply)
+            if is_answered:
+                self._outcome_answered.inc()
 
     def answered(self, message: Message) -> None:
         """Take an answer; one that nobody waits for is dropped."""

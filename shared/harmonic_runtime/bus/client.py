@@ -197,9 +197,12 @@ class Bus:
         prefix = self._settings.inbox_prefix
         return f"{prefix}.{purpose}.{new_id()}" if purpose else f"{prefix}.{new_id()}"
 
-    def forget(self, reply: str) -> None:
-        """Want no more answers to the request with this reply subject."""
-        self._calls.forget(reply)
+    def forget(self, reply: str, *, is_answered: bool = False) -> None:
+        """Want no more answers to the request with this reply subject.
+
+        It counts as answered if another message was its answer.
+        """
+        self._calls.forget(reply, is_answered=is_answered)
 
     async def subscribe(
         self, subject: str, handler: Handler, *, queue: str = "", republished: bool = False

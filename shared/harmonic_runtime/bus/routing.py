@@ -104,17 +104,18 @@ class OwnerClient:
         deadline_s: float,
         repeatable: bool = False,
         on_answer: Callable[[Answer | Coroutine[Any, Any, Message]], None],
-    ) -> None:
+    ) -> str | None:
         """Ask as :meth:`request` does, for callers without a task.
 
         Nearly always the first replica answers. ``on_answer`` is called with its answer, or with
-        why there is none, or with what is to be awaited where others are to be asked.
+        why there is none, or with what is to be awaited where others are to be asked. The result,
+        if a replica was asked, is for :meth:`answered`.
         """
         question = _Question(operation, payload, headers, repeatable)
         replicas = self._replicas(key)
         if not replicas:
             on_answer(self._request(question, key, deadline_s))
-            return
+            return None
         replica, others = replicas[0], len(replicas) > 1
         began_s = SystemClock.monotonic()
 
@@ -128,13 +129,17 @@ class OwnerClient:
                 answer.replica = replica
                 on_answer(answer)
 
-        self._bus.ask(
+        return self._bus.ask(
             self._subject(replica, operation),
             payload,
             headers=headers,
             timeout_s=question.patience_s(deadline_s, others=others),
             on_answer=take,
         )
+
+    def answered(self, asked: str) -> None:
+        """The answer came otherwise: expect none."""
+        self._bus.forget(asked, is_answered=True)
 
     async def _request(
         self,

@@ -8,7 +8,10 @@ import { PARAMETERS } from '../../contract/protocol.ts';
 import { counted, explain, secondsUntil } from '../src/explanations.ts';
 import { linkTo, nameIn, read, universeIn } from '../src/address.ts';
 import { bandsOf, samplesOf } from '../src/music/spectrum.ts';
-import { beginning, isOn, positionS } from '../src/music/timeline.ts';
+import { AudioTime } from '../src/music/audio-time.ts';
+import { heardIn, withBar, withMove, type Endless } from '../src/music/endless.ts';
+import { HandOver } from '../src/music/hand-over.ts';
+import { beginning, isOn, positionS, Progress, ringingAt, type Playing } from '../src/music/timeline.ts';
 import { adapted, QUALITIES, START } from '../src/stage/quality.ts';
 import { Simulation, STRIDE } from '../src/stage/simulation.ts';
 
@@ -70,6 +73,13 @@ function rgb(hue: number, saturation: number, light: number): number[] {
   });
 }
 
+test('a scheme may have any name', () => {
+  for (const scheme of ['rainbow', 'nobody knows it', 'constructor', 'toString', '__proto__']) {
+    const palette = paletteOf(scheme);
+    for (const part of [palette.base, palette.range, palette.frequency, palette.phase]) assert.equal(part.length, 3);
+  }
+});
+
 test('who moves a field is known by its preview', () => {
   const previews = { ann: { music: { tempo: 90 } }, ben: { physics: { gravity: 3 } } };
   assert.deepEqual(moverOf(previews, 'physics', 'gravity'), ['ben', 3]);
@@ -107,10 +117,94 @@ test('notes are handed over once each, whatever the pieces of time', () => {
 });
 
 test('a piece is on from before its beginning to after its end', () => {
-  const playing = { piece: { duration: 8, notes: [] } as never, startMs: 1000 };
+  const playing: Playing = { section: { duration: 8, notes: [] } as never, startMs: 1000 };
   assert.equal(positionS(playing, 500), -0.5);
   assert.deepEqual([0, 5000, 9300, 9500].map(nowMs => isOn(playing, nowMs)), [true, true, true, false]);
   assert.equal(isOn(undefined, 0), false);
+});
+
+test('each piece of time of a section comes once, and a section that is forgotten begins anew', () => {
+  const progress = new Progress();
+  const section = { notes: [] } as never;
+  assert.ok(progress.isNew(section));
+  const pieces = [[1, 0], [1.5, 0], [1.2, 0], [2, 0]].map(([toS = 0, firstS = 0]) => progress.advance(section, toS, firstS));
+  assert.deepEqual(pieces, [[0, 1], [1, 1.5], [1.5, 1.5], [1.5, 2]]);
+  progress.keep([{ section, startMs: 0 }]);
+  assert.ok(!progress.isNew(section));
+  progress.keep([]);
+  assert.deepEqual(progress.advance(section, 3, 2), [2, 3]);
+});
+
+test('who comes in the middle of a bar hears the rest of the notes that ring', () => {
+  const note = (startTime: number, duration: number) => ({ pitch: 60, velocity: 80, startTime, duration });
+  const left = ringingAt([note(0, 2), note(0, 0.5), note(0.9, 0.2), note(1, 1)], 1, 0.25);
+  assert.deepEqual(left, [{ ...note(1, 1) }]);
+});
+
+test('the audio clock is where it was seen farthest, and begins anew after it stood still', () => {
+  const time = new AudioTime();
+  for (const [contextS, nowMs] of [[1, 2000], [1, 2010], [1.02, 2020]] as const) time.sample(contextS, nowMs);
+  assert.equal(time.at(3000), 2);
+  time.sample(1.02, 2500);
+  assert.ok(Math.abs(time.at(3000) - 1.52) < 1e-9);
+  for (let step = 1; step <= 100; step += 1) time.sample(1.02 + step * 0.1 - 0.01, 2500 + step * 100);
+  assert.ok(Math.abs(time.at(3000) - 1.51) < 1e-9, 'what was seen long ago counts no more');
+});
+
+test('each note is handed over once and in time, and anew from where it is after a restart', () => {
+  const notes = [0, 1, 2, 3].map(startTime => ({ pitch: 60 + startTime, duration: 0.5, velocity: 80, startTime }));
+  const section = { notes, duration: 4, drums: [{ key: 36, velocity: 80, startTime: 2 }] } as never;
+  const handed: [number, number][] = [];
+  const orchestra = {
+    context: { currentTime: 10 },
+    note: ({ pitch }: { pitch: number }, _: unknown, atS: number) => handed.push([pitch, atS]),
+    stroke: ({ key }: { key: number }, atS: number) => handed.push([key, atS]),
+    silence: () => handed.push([0, 0]),
+  };
+  const handOver = new HandOver(orchestra as never);
+  const advance = (nowMs: number) => {
+    orchestra.context.currentTime = 10 + nowMs / 1000;
+    handOver.advance([{ section, startMs: 1000 }], nowMs);
+  };
+  for (const nowMs of [0, 500, 600, 700]) advance(nowMs);
+  assert.deepEqual(handed, [[60, 11], [61, 12]]);
+  advance(2700);
+  assert.deepEqual(handed.splice(0), [[60, 11], [61, 12], [62, 13], [63, 14], [36, 13]]);
+  handOver.restart();
+  advance(3200);
+  // What rings goes on, and what was handed over before comes again.
+  assert.deepEqual(handed.map(([what]) => what), [0, 62, 63]);
+  assert.equal(handed[2]?.[1], 14);
+});
+
+const barOf = (bar: number, more = {}) =>
+  ({ streamId: 's', bar, notes: [{ pitch: 60 + bar, startTime: 0, duration: 1, velocity: 80 }], asOf: 5, ...more }) as never;
+
+test('the bars of one piece are kept in their order, each once, and its roll never shrinks', () => {
+  let endless: Endless | undefined;
+  for (const bar of [1, 0, 1, 30]) endless = withBar(endless, barOf(bar), ({ bar: number }) => number < 0);
+  assert.deepEqual(endless?.bars.map(({ bar }) => bar), [0, 1, 30]);
+  endless = withBar(endless, barOf(2), ({ bar }) => bar === 30);
+  assert.deepEqual(endless.bars.map(({ bar }) => bar), [0, 1, 2]);
+  assert.equal(endless.pitches.high, 92);
+  endless = withBar(endless, barOf(0, { streamId: 't' }), () => false);
+  assert.deepEqual(endless.bars.map(({ bar }) => bar), [0]);
+  assert.equal(endless.pitches.high, 79);
+  for (let bar = 0; bar < 40; bar += 1) endless = withBar(endless, barOf(bar), () => false);
+  assert.equal(endless.bars.length, 16);
+});
+
+test('a move is heard from the first bar that follows it, and the last of one hand counts', () => {
+  const move = (seq: number, what: string) => ({ seq, userId: 'ann', fields: 'tempo', what });
+  let moves = withMove(withMove([], move(6, 'tempo 90 bpm')), move(7, 'tempo 91 bpm'));
+  assert.deepEqual(moves.map(({ what }) => what), ['tempo 91 bpm']);
+  moves = heardIn(moves, barOf(3, { asOf: 6 }));
+  assert.equal(moves[0]?.bar, undefined);
+  moves = heardIn(heardIn(moves, barOf(4, { asOf: 7 })), barOf(5, { asOf: 7 }));
+  assert.equal(moves[0]?.bar, 4);
+  assert.equal(withMove(moves, move(8, 'tempo 92 bpm')).length, 2);
+  for (let seq = 9; seq < 20; seq += 1) moves = withMove(moves, { ...move(seq, ''), fields: `${seq}` });
+  assert.equal(moves.length, 4);
 });
 
 test('a machine that is too slow draws less at once, and more after a long good time', () => {

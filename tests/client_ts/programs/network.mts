@@ -5,6 +5,8 @@ export interface Network {
   url: string;
   /** Break all connections, without a word. */
   cut(): void;
+  /** Break all connections, and take none for a time. */
+  outage(ms: number): Promise<void>;
   /** Hold back what goes to clients from now on. */
   hold(): void;
   /** Return once this is held back. */
@@ -22,7 +24,9 @@ export async function network(url: string, latencyMs: number, jitterMs = 0): Pro
   // Of the one client that is there.
   let held: { to?: Socket; bytes: Buffer } | undefined;
   let onHeld = () => {};
+  let isAway = false;
   const server = createServer(client => {
+    if (isAway) return void client.destroy();
     const gateway = connect(Number(port), hostname);
     for (const [from, to] of [
       [client, gateway],
@@ -62,6 +66,12 @@ export async function network(url: string, latencyMs: number, jitterMs = 0): Pro
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     cut,
+    outage: async ms => {
+      isAway = true;
+      cut();
+      await new Promise(resolve => setTimeout(resolve, ms));
+      isAway = false;
+    },
     hold: () => {
       held = { bytes: Buffer.alloc(0) };
     },

@@ -36,11 +36,13 @@ export interface WindowOptions extends BrowserContextOptions {
   gateway?: string;
   /** What runs in the window before the page does. */
   before?: () => void;
+  /** Is told what the window receives over its WebSockets. */
+  received?: (text: string) => void;
 }
 
 /** A window of its own, at a path of a gateway's; what it complains of is kept. */
 export async function open(path: string, options: WindowOptions = {}): Promise<Page> {
-  const { gateway = plan.gateways[0], before, ...rest } = options;
+  const { gateway = plan.gateways[0], before, received, ...rest } = options;
   const context = await browser.newContext({
     viewport: { width: 1280, height: 800 },
     reducedMotion: 'reduce',
@@ -52,6 +54,7 @@ export async function open(path: string, options: WindowOptions = {}): Promise<P
   page.on('console', message => {
     if (message.type() === 'error') complaints.push(message.text());
   });
+  if (received) page.on('websocket', socket => socket.on('framereceived', ({ payload }) => received(String(payload))));
   page.on('pageerror', error => complaints.push(String(error.stack)));
   page.on('request', request => {
     if (!/^(data|blob):/.test(request.url()) && new URL(request.url()).host !== new URL(gateway).host) {
@@ -77,8 +80,13 @@ export const slider = (page: Page, name: string): Locator => page.getByRole('sli
 export const button = (page: Page, name: string | RegExp): Locator => page.getByRole('button', { name });
 
 /** Wait until something is so. */
-export async function eventually<T>(read: () => Promise<T>, fits: (value: T) => boolean, what: string): Promise<T> {
-  const untilMs = performance.now() + PATIENCE_MS;
+export async function eventually<T>(
+  read: () => Promise<T>,
+  fits: (value: T) => boolean,
+  what: string,
+  patienceMs = PATIENCE_MS,
+): Promise<T> {
+  const untilMs = performance.now() + patienceMs;
   for (;;) {
     const value = await read();
     if (fits(value)) return value;

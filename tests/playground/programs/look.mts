@@ -30,6 +30,21 @@ for (const colorScheme of ['dark', 'light'] as const) {
   await ben.screenshot({ path: `${folder}/phone-whole-${colorScheme}.png`, fullPage: true });
   await lobby.screenshot({ path: `${folder}/lobby-${colorScheme}.png` });
   console.log(await ann.locator('.amount').evaluate(each => [each.textContent, (each as HTMLElement).dataset['framesPerS']]));
-  for (const page of [ann, ben, lobby]) await page.context().close();
+  // The endless piece, at three widths; Ben moves what it is made from.
+  const cat = await join('Cat', { colorScheme, viewport: { width: 820, height: 1100 } });
+  await ann.getByRole('combobox', { name: 'style' }).selectOption('pop');
+  await button(ann, 'Play without an end').click();
+  await cat.getByText(/^Bar [3-9]$/).waitFor();
+  await slider(ben, 'tempo').fill('96');
+  await ben.getByRole('combobox', { name: 'key' }).selectOption('D');
+  await ann.getByText('heard now').first().waitFor();
+  await sleep(700);
+  for (const [page, name] of [[ann, 'desktop'], [ben, 'phone'], [cat, 'tablet']] as const) {
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.screenshot({ path: `${folder}/endless-${name}-${colorScheme}.png` });
+  }
+  await ben.locator('.dock').screenshot({ path: `${folder}/endless-phone-dock-${colorScheme}.png` });
+  await button(ann, 'Stop the endless piece').click();
+  for (const page of [ann, ben, cat, lobby]) await page.context().close();
 }
 await done();

@@ -1,54 +1,11 @@
 // What is heard: a piece sounds in both windows at one time, and live sound reaches everybody.
 import assert from 'node:assert/strict';
-import type { Page } from 'playwright-core';
 import { createClient, type AudioAnalyzed } from '../../../shared/client-ts/src/index.ts';
 import { button, done, eventually, join, plan } from './browser.mts';
+import { beginsMs, loudness, tap } from './taps.mts';
 
 // By hand, on a quiet machine: how far apart the windows may begin: `sound.mts PLAN MS`.
 const maxApartMs = Number(process.argv[3] ?? Infinity);
-
-interface Taps {
-  /** How loud all that sounds is at this moment: its root mean square. */
-  loudness: () => number;
-  /** When the first note was to begin, by the machine's clock. */
-  beginsMs?: number;
-}
-
-/** Listen to what goes to the loudspeakers, and note when sources are to begin. */
-function tap(): void {
-  const taps = window as unknown as Taps;
-  const connect = AudioNode.prototype.connect as (this: AudioNode, to: AudioNode, ...rest: number[]) => AudioNode;
-  const analysers: AnalyserNode[] = [];
-  AudioNode.prototype.connect = function (this: AudioNode, to: AudioNode, ...rest: number[]) {
-    // Contexts that compute offline are heard by nobody.
-    if (to instanceof AudioDestinationNode && this.context instanceof AudioContext) {
-      const analyser = this.context.createAnalyser();
-      connect.call(this, analyser);
-      analysers.push(analyser);
-    }
-    return connect.call(this, to, ...rest);
-  } as typeof AudioNode.prototype.connect;
-  taps.loudness = () => {
-    const all = analysers.flatMap(analyser => {
-      const samples = new Float32Array(analyser.fftSize);
-      analyser.getFloatTimeDomainData(samples);
-      return [...samples];
-    });
-    return Math.sqrt(all.reduce((sum, sample) => sum + sample * sample, 0) / Math.max(1, all.length));
-  };
-  const { start } = OscillatorNode.prototype;
-  OscillatorNode.prototype.start = function (this: OscillatorNode, when = 0) {
-    if (this.context instanceof AudioContext) {
-      const { contextTime = 0, performanceTime = 0 } = this.context.getOutputTimestamp();
-      const beginsMs = performance.timeOrigin + performanceTime + (when - contextTime) * 1000;
-      taps.beginsMs = Math.min(taps.beginsMs ?? Infinity, beginsMs);
-    }
-    start.call(this, when);
-  };
-}
-
-const loudness = (page: Page): Promise<number> => page.evaluate(() => (window as unknown as Taps).loudness());
-const beginsMs = (page: Page): Promise<number> => page.evaluate(() => (window as unknown as Taps).beginsMs ?? NaN);
 
 const [ann, ben] = [await join('Ann', { before: tap }), await join('Ben', { before: tap, gateway: plan.gateways[1] })];
 // A program that is in the room as well.
@@ -70,7 +27,7 @@ for (const page of [ann, ben]) await button(page, 'Sound is on').waitFor();
 await ben.getByRole('combobox', { name: 'length' }).selectOption('16');
 await button(ben, 'Generate music').click();
 const loud = await Promise.all([ann, ben].map(page => eventually(() => loudness(page), rms => rms > 0.001, 'it sounds')));
-const [annsMs, bensMs] = await Promise.all([ann, ben].map(beginsMs));
+const [annsMs, bensMs] = (await Promise.all([ann, ben].map(beginsMs))).map(all => Math.min(...all));
 const apartMs = Math.abs((annsMs ?? NaN) - (bensMs ?? NaN));
 assert.ok(apartMs <= maxApartMs, `the windows begin ${apartMs} ms apart`);
 

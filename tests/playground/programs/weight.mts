@@ -5,13 +5,15 @@ import { MOVING, button, done, eventually, join, plan } from './browser.mts';
 
 const MAX_KB = 200;
 const MAX_BUSY = 0.5;
-// By hand, on a quiet machine, how many particles have to be drawn: `weight.mts PLAN PARTICLES`.
+// By hand, on a quiet machine, how many particles have to be drawn, and what plays meanwhile:
+// `weight.mts PLAN PARTICLES endless`.
 const minParticles = Number(process.argv[3] ?? 0);
+const isEndless = process.argv[4] === 'endless';
 const MEASURED_MS = 5000;
 
 const page = await join('Ann', MOVING);
-await button(page, 'Generate music').click();
-await page.getByText(/^\d+ notes$/).waitFor();
+await button(page, isEndless ? 'Play without an end' : 'Generate music').click();
+await page.getByText(isEndless ? /^Bar \d+$/ : /^\d+ notes$/).waitFor();
 await eventually(() => page.locator('.amount').count(), count => count === 1, 'particles are drawn');
 
 const resources = await page.evaluate(() =>

@@ -14,7 +14,8 @@ import {
   // Not all of `tone`, which starts a context of its own as soon as it is read.
 } from 'tone/build/esm/classes.js';
 import { setContext } from 'tone/build/esm/core/context/GlobalContext.js';
-import type { MusicGenerated, Note, Stroke } from '@harmonic-universe/client';
+import type { Note, Stroke } from '@harmonic-universe/client';
+import type { Section } from './timeline.ts';
 
 type Voices = PolySynth<Synth> | PolySynth<FMSynth>;
 
@@ -44,14 +45,16 @@ interface Timbre {
   readonly brightnessHz?: number;
 }
 
-/** What one voice of a piece is played by. */
+/** What a voice is played by. */
 interface Part {
   readonly synth: Voices;
   readonly filter: Filter | undefined;
 }
 
 const MAX_POLYPHONY = 48;
-const VOLUMES_DB: Readonly<Record<string, number>> = { melody: -7, counter: -12, pads: -17, bass: -9 };
+/** Voices with a program each: more than sound at once. */
+const MAX_PARTS = 12;
+const VOLUMES_DB: ReadonlyMap<string, number> = new Map(Object.entries({ melody: -7, counter: -12, pads: -17, bass: -9 }));
 /** Strokes of one drum that come closer together are one. */
 const MIN_STROKE_GAP_S = 0.006;
 
@@ -90,38 +93,23 @@ export class Orchestra {
     this.#out.gain.rampTo(volume * volume, 0.03);
   }
 
-  /** Have the instruments of a piece at hand. */
-  prepare(piece: MusicGenerated): void {
-    this.silence();
-    if (piece.drums?.length) this.#drums = new Drums(this.#dry);
-    const voices = new Set(piece.notes.map(({ voice }) => voice ?? 'melody'));
-    for (const voice of voices) {
-      const program = piece.instruments?.[voice] ?? (voice === 'bass' ? BASS_PROGRAM : 0);
-      const part = made(timbreOf(program, voice));
-      part.synth.volume.value = VOLUMES_DB[voice] ?? -10;
-      part.synth.maxPolyphony = MAX_POLYPHONY;
-      if (part.filter) part.synth.chain(part.filter, this.#dry);
-      else part.synth.connect(this.#dry);
-      this.#parts.set(voice, part);
-    }
-  }
-
-  /** Let a note begin at a time of the context. */
-  note({ pitch, duration, velocity, voice = 'melody' }: Note, atS: number): void {
+  /** Let a note begin at a time of the context, by the program of its voice. */
+  note({ pitch, duration, velocity, voice = 'melody' }: Note, instruments: Section['instruments'], atS: number): void {
     const frequency = 440 * 2 ** ((pitch - 69) / 12);
-    this.#parts.get(voice)?.synth.triggerAttackRelease(frequency, duration, atS, (velocity / 127) ** 1.4);
+    // A voice may be called like what every object has.
+    const told = instruments && Object.hasOwn(instruments, voice) ? instruments[voice] : undefined;
+    const program = told ?? (voice === 'bass' ? BASS_PROGRAM : 0);
+    this.#part(voice, program).synth.triggerAttackRelease(frequency, duration, atS, (velocity / 127) ** 1.4);
   }
 
   stroke(stroke: Stroke, atS: number): void {
-    this.#drums?.strike(stroke, atS);
+    this.#drums ??= new Drums(this.#dry);
+    this.#drums.strike(stroke, atS);
   }
 
-  /** End all notes, and what was to come: the piece has to be prepared again. */
+  /** End all notes, and what was to come. */
   silence(): void {
-    for (const { synth, filter } of this.#parts.values()) {
-      synth.dispose();
-      filter?.dispose();
-    }
+    for (const part of this.#parts.values()) dispose(part);
     this.#parts = new Map();
     this.#drums?.dispose();
     this.#drums = undefined;
@@ -131,6 +119,34 @@ export class Orchestra {
     this.silence();
     this.context.dispose();
   }
+
+  // The part that was used last stands last.
+  #part(voice: string, program: number): Part {
+    const key = `${voice} ${program}`;
+    const part = this.#parts.get(key) ?? this.#made(voice, program);
+    this.#parts.delete(key);
+    this.#parts.set(key, part);
+    const [oldest] = this.#parts;
+    if (this.#parts.size > MAX_PARTS && oldest) {
+      this.#parts.delete(oldest[0]);
+      dispose(oldest[1]);
+    }
+    return part;
+  }
+
+  #made(voice: string, program: number): Part {
+    const part = made(timbreOf(program, voice));
+    part.synth.volume.value = VOLUMES_DB.get(voice) ?? -10;
+    part.synth.maxPolyphony = MAX_POLYPHONY;
+    if (part.filter) part.synth.chain(part.filter, this.#dry);
+    else part.synth.connect(this.#dry);
+    return part;
+  }
+}
+
+function dispose({ synth, filter }: Part): void {
+  synth.dispose();
+  filter?.dispose();
 }
 
 const envelope = (attack: number, decay: number, sustain: number, release: number): Envelope => ({ attack, decay, sustain, release });

@@ -1,44 +1,84 @@
-// Plays pieces when everybody does: by the server's clock, a little ahead of the sound.
-import type { Clock, MusicGenerated } from '@harmonic-universe/client';
+// Plays pieces, and bars of endless ones, when everybody does: by the server's clock.
+import type { Clock, MusicBar, MusicGenerated, Timestamp } from '@harmonic-universe/client';
 import { Cell } from '../watched.ts';
+import { withBar, type Endless } from './endless.ts';
+import { HandOver } from './hand-over.ts';
 import type { Orchestra } from './instruments.ts';
-import { beginning, isOn, positionS, type Playing } from './timeline.ts';
+import { isOn, positionS, type Playing } from './timeline.ts';
 
 /** What the page shows of the player. */
 export interface PlayerState {
   readonly piece?: MusicGenerated;
-  readonly playing?: Playing;
+  /** A piece that plays here. An endless one is not heard meanwhile. */
+  readonly playing?: Playing<MusicGenerated>;
+  readonly endless?: Endless;
+  /** The bar of the endless piece that is on. */
+  readonly bar?: MusicBar;
   /** `waiting`: browsers let pages sound only after a click or a key. */
   readonly sound: 'waiting' | 'on' | 'off';
   readonly volume: number;
 }
 
-/** Notes are handed to the orchestra so long before they sound: timers of hidden pages come once a second. */
-const AHEAD_S = 1.6;
 const INTERVAL_MS = 100;
-/** What should have begun longer ago is left out. */
-const LATE_S = 0.06;
 const REPLAY_DELAY_MS = 150;
+/** Bars are shown for so long after their end. */
+const SHOWN_AFTER_MS = 4000;
 const VOLUME = 0.8;
 
 export class Player {
   readonly state = new Cell<PlayerState>({ sound: 'waiting', volume: VOLUME });
+  readonly #clock: Clock;
   #orchestra: Orchestra | undefined;
+  #handOver: HandOver | undefined;
   #loading: Promise<Orchestra | undefined> | undefined;
-  #handedS = 0;
-  // When the piece began by the context's clock, which moves in steps: the latest that it showed.
-  #zeroS = -Infinity;
+  #endsAt: Timestamp | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** The orchestra, once there is one. */
   get orchestra(): Orchestra | undefined {
     return this.#orchestra;
   }
 
-  /** A piece came: begin when everybody does, or in its middle. */
-  hear(piece: MusicGenerated, clock: Clock): void {
-    if (!piece.playAt) return this.#change({ piece });
-    this.#begin(piece, performance.now() + clock.until(piece.playAt));
+  /** What is on at a time: the piece, or the bars of the endless one that are at hand. */
+  playing(nowMs: number): readonly Playing[] {
+    const { playing, endless } = this.state.getSnapshot();
+    if (isOn(playing, nowMs)) return [playing];
+    // Until the first answer, the server's time is not known.
+    if (!endless || this.#clock.rttMs === undefined) return [];
+    return endless.bars.map(section => ({ section, startMs: nowMs + this.#clock.until(section.startsAt) }));
+  }
+
+  /** A piece came: begin when everybody does, or in its middle. It does not interrupt an endless one. */
+  hear(piece: MusicGenerated): void {
+    if (!piece.playAt || this.state.getSnapshot().endless) return this.#change({ piece });
+    this.#begin(piece, performance.now() + this.#clock.until(piece.playAt));
+  }
+
+  /** A bar of an endless piece came. */
+  hearBar(bar: MusicBar): void {
+    const { endless } = this.state.getSnapshot();
+    if (endless?.streamId !== bar.streamId) this.#endsAt = undefined;
+    const isOver = ({ startsAt, duration }: MusicBar) => this.#clock.until(startsAt) + duration * 1000 < -SHOWN_AFTER_MS;
+    this.#change({ endless: withBar(endless, bar, isOver) });
+    void this.#load();
+    this.#goOn();
+  }
+
+  /** An endless piece ends. */
+  end(streamId: string, endsAt: Timestamp): void {
+    if (this.state.getSnapshot().endless?.streamId !== streamId) return;
+    this.#endsAt = endsAt;
+    this.#goOn();
+  }
+
+  /** Which endless piece is played, if one is: bars of another one are over. */
+  follow(streamId: string | undefined): void {
+    const { endless } = this.state.getSnapshot();
+    if (endless && endless.streamId !== streamId) this.#endEndless();
   }
 
   /** Play the last piece again, here alone. */
@@ -47,11 +87,11 @@ export class Player {
     if (piece) this.#begin(piece, performance.now() + REPLAY_DELAY_MS);
   }
 
+  /** End the piece, here alone. */
   stop(): void {
-    clearInterval(this.#timer);
-    this.#orchestra?.silence();
     const { playing: _, ...rest } = this.state.getSnapshot();
     this.state.set(rest);
+    this.#restart();
   }
 
   /** Sound from now on; called by a click or a key, without which browsers refuse. */
@@ -62,7 +102,7 @@ export class Player {
     await orchestra.context.resume();
     if (this.state.getSnapshot().sound !== 'waiting') return;
     this.#change({ sound: 'on' });
-    this.#resume();
+    this.#restart();
   }
 
   mute(isMuted: boolean): void {
@@ -76,42 +116,56 @@ export class Player {
   }
 
   close(): void {
-    this.stop();
+    const { playing: _, endless: __, bar: ___, ...rest } = this.state.getSnapshot();
+    this.state.set(rest);
+    clearInterval(this.#timer);
     this.#orchestra?.close();
   }
 
   #begin(piece: MusicGenerated, startMs: number): void {
-    this.stop();
-    this.#change({ piece, playing: { piece, startMs } });
+    this.#change({ piece, playing: { section: piece, startMs } });
     void this.#load();
-    this.#resume();
+    this.#restart();
   }
 
-  // Prepare the piece, and hand over what comes, from where it is.
-  #resume(): void {
-    const { playing } = this.state.getSnapshot();
+  #endEndless(): void {
+    this.#endsAt = undefined;
+    const { endless: _, bar: __, ...rest } = this.state.getSnapshot();
+    this.state.set(rest);
+    // A piece that plays here goes on.
+    if (!rest.playing) this.#restart();
+  }
+
+  // Hand over everything anew, from where it is.
+  #restart(): void {
+    this.#handOver?.restart();
+    this.#goOn();
+  }
+
+  // With a tick at once, and as many as there is something to play.
+  #goOn(): void {
     clearInterval(this.#timer);
-    if (!isOn(playing, performance.now())) return;
-    this.#orchestra?.prepare(playing.piece);
-    this.#zeroS = -Infinity;
-    this.#handedS = Math.max(0, positionS(playing, performance.now()) - LATE_S);
-    this.#handOver();
-    this.#timer = setInterval(() => this.#handOver(), INTERVAL_MS);
+    this.#timer = setInterval(() => this.#tick(), INTERVAL_MS);
+    this.#tick();
   }
 
-  #handOver(): void {
-    const { playing, sound } = this.state.getSnapshot();
+  #tick(): void {
+    const { playing, endless, sound } = this.state.getSnapshot();
     const nowMs = performance.now();
-    if (!isOn(playing, nowMs)) return this.stop();
-    const orchestra = this.#orchestra;
-    if (!orchestra || sound === 'waiting') return;
-    const toS = positionS(playing, nowMs) + AHEAD_S;
-    const fromS = this.#handedS;
-    this.#handedS = toS;
-    this.#zeroS = Math.max(this.#zeroS, orchestra.context.currentTime - positionS(playing, nowMs));
-    const at = (startTime: number) => Math.max(orchestra.context.currentTime, this.#zeroS + startTime);
-    for (const note of beginning(playing.piece.notes, fromS, toS)) orchestra.note(note, at(note.startTime));
-    for (const stroke of beginning(playing.piece.drums ?? [], fromS, toS)) orchestra.stroke(stroke, at(stroke.startTime));
+    if (playing && !isOn(playing, nowMs)) return this.stop();
+    if (endless && this.#endsAt && this.#clock.until(this.#endsAt) <= 0) return this.#endEndless();
+    if (!playing && !endless) return clearInterval(this.#timer);
+    this.#showBar(nowMs);
+    if (sound !== 'waiting') this.#handOver?.advance(this.playing(nowMs), nowMs);
+  }
+
+  #showBar(nowMs: number): void {
+    const { endless, bar } = this.state.getSnapshot();
+    const on = endless?.bars.find(section => {
+      const atS = positionS({ section, startMs: nowMs + this.#clock.until(section.startsAt) }, nowMs);
+      return atS >= 0 && atS < section.duration;
+    });
+    if (on && on !== bar) this.#change({ bar: on });
   }
 
   #load(): Promise<Orchestra | undefined> {
@@ -119,9 +173,9 @@ export class Player {
       ({ Orchestra }) => {
         const orchestra = new Orchestra();
         this.#orchestra = orchestra;
+        this.#handOver = new HandOver(orchestra);
         this.#setVolume();
         if (orchestra.context.state === 'running') void this.unlock();
-        this.#resume();
         return orchestra;
       },
       () => undefined,

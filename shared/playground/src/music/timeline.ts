@@ -1,20 +1,29 @@
-// Where a piece is at a time. Pure.
-import type { MusicGenerated, Note, Stroke } from '@harmonic-universe/client';
+// Where what is played is at a time. Pure.
+import type { MusicBar, MusicGenerated, Note, Stroke } from '@harmonic-universe/client';
 
-/** A piece on the page's own clock: it begins at `startMs` of `performance.now()`. */
-export interface Playing {
-  readonly piece: MusicGenerated;
+/** What is played from a beginning on: a whole piece, or a bar of an endless one. */
+export type Section = MusicGenerated | MusicBar;
+
+/** A section on the page's own clock: it begins at `startMs` of `performance.now()`. */
+export interface Playing<S extends Section = Section> {
+  readonly section: S;
   readonly startMs: number;
 }
 
-/** How far into a piece a time is, in seconds; negative before it begins. */
+/** The lowest and the highest pitch that are drawn. */
+export interface PitchRange {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** How far into a section a time is, in seconds; negative before it begins. */
 export function positionS({ startMs }: Playing, nowMs: number): number {
   return (nowMs - startMs) / 1000;
 }
 
-/** Whether a piece sounds, or is about to. */
-export function isOn(playing: Playing | undefined, nowMs: number): playing is Playing {
-  return playing !== undefined && positionS(playing, nowMs) < playing.piece.duration + 0.4;
+/** Whether a section sounds, or is about to. */
+export function isOn<S extends Section>(playing: Playing<S> | undefined, nowMs: number): playing is Playing<S> {
+  return playing !== undefined && positionS(playing, nowMs) < playing.section.duration + 0.4;
 }
 
 /** Those that begin from `fromS` on and before `toS`; they are sorted by their beginning. */
@@ -33,8 +42,16 @@ function firstFrom(sorted: readonly (Note | Stroke)[], atS: number): number {
   return low;
 }
 
+/** What is left at `atS` of notes that began before and sound for at least `leastS` more, as notes that begin there. */
+export function ringingAt(sorted: readonly Note[], atS: number, leastS: number): readonly Note[] {
+  return beginning(sorted, 0, atS).flatMap(note => {
+    const leftS = note.startTime + note.duration - atS;
+    return leftS < leastS ? [] : [{ ...note, startTime: atS, duration: leftS }];
+  });
+}
+
 /** The lowest and the highest pitch, with some space around them. */
-export function pitchRange(notes: readonly Note[]): { low: number; high: number } {
+export function pitchRange(notes: readonly Note[]): PitchRange {
   if (notes.length === 0) return { low: 48, high: 72 };
   let low = 127;
   let high = 0;
@@ -46,6 +63,29 @@ export function pitchRange(notes: readonly Note[]): { low: number; high: number 
 }
 
 /** The beats of a bar, in quarter notes. */
-export function quartersInBar(meter: MusicGenerated['meter']): number {
+export function quartersInBar(meter: Section['meter']): number {
   return meter === '3/4' || meter === '6/8' ? 3 : 4;
+}
+
+/** How far into each section somebody has come, so that everything in it is dealt with once. */
+export class Progress {
+  readonly #reached = new Map<Section, number>();
+
+  /** The time since the last call for this section, which ends at `toS`; the first one begins at `firstS`. */
+  advance(section: Section, toS: number, firstS: number): readonly [fromS: number, toS: number] {
+    const fromS = this.#reached.get(section) ?? firstS;
+    this.#reached.set(section, Math.max(fromS, toS));
+    return [fromS, Math.max(fromS, toS)];
+  }
+
+  isNew(section: Section): boolean {
+    return !this.#reached.has(section);
+  }
+
+  /** Forget all sections but these. */
+  keep(playing: readonly Playing[]): void {
+    for (const section of [...this.#reached.keys()]) {
+      if (!playing.some(one => one.section === section)) this.#reached.delete(section);
+    }
+  }
 }

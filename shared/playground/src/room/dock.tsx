@@ -6,16 +6,13 @@ import { counted } from '../explanations.ts';
 import { capital, scaleOption, spelt } from '../parameters.ts';
 import { call } from '../session.ts';
 import { drawRoll } from '../music/roll.ts';
-import { isOn, positionS } from '../music/timeline.ts';
+import { pitchRange } from '../music/timeline.ts';
 import { useWatched } from '../watched.ts';
+import { BarFacts, EndlessButton, EndlessNews, MoveList } from './endless.tsx';
 import { useCountdown } from './notices.tsx';
 import type { Room } from './room.ts';
+import { STYLES, type Style } from './styles.ts';
 
-const STYLES = [
-  ...['classical', 'chorale', 'strings', 'ballad', 'pop', 'swing', 'ragtime', 'latin', 'march', 'minimal'],
-  ...['waltz', 'minuet', 'barcarolle', 'jig', 'blues'],
-] as const;
-type Style = (typeof STYLES)[number];
 const DURATIONS_S = [8, 16, 30, 60] as const;
 const STILL_INTERVAL_MS = 250;
 /** Smoother than 30 frames a second, nobody sees it. */
@@ -23,21 +20,33 @@ const MIN_INTERVAL_MS = 25;
 
 export function Dock({ room }: { room: Room }) {
   const { player } = room;
-  const [piece, isPlaying] = useWatched(player.state, state => [state.piece, state.playing !== undefined] as const);
+  const [piece, isPlaying, isEndless] = useWatched(
+    player.state,
+    state => [state.piece, state.playing !== undefined, state.endless !== undefined] as const,
+  );
   return (
     <section class="dock" aria-labelledby="dock-title">
       <h2 id="dock-title" class="hidden">
         The piece
       </h2>
+      <MoveList room={room} />
       <Roll room={room} />
       <div class="transport">
         <Composer room={room} />
-        <p class="piece" role="status">
-          {piece ? <About room={room} piece={piece} /> : 'No piece yet: generate one, and everybody here hears it.'}
-        </p>
+        {isEndless && !isPlaying ? (
+          // Of each bar, nobody wants to be told.
+          <p class="piece">
+            <BarFacts room={room} />
+          </p>
+        ) : (
+          <p class="piece" role="status">
+            {piece ? <About room={room} piece={piece} /> : 'No piece yet: generate one, and everybody here hears it.'}
+          </p>
+        )}
+        <EndlessNews room={room} />
         <div class="buttons">
           <button type="button" disabled={!piece} onClick={() => (isPlaying ? player.stop() : player.again())}>
-            {isPlaying ? 'Stop' : 'Play again'}
+            {isPlaying ? 'Stop' : isEndless ? 'Play the piece' : 'Play again'}
           </button>
           <MidiButton room={room} piece={piece} />
           <Sound room={room} />
@@ -98,6 +107,7 @@ function Composer({ room }: { room: Room }) {
       >
         {isBusy ? 'Generating music…' : 'Generate music'}
       </button>
+      <EndlessButton room={room} style={style} mayEdit={mayEdit} />
       <label>
         <span class="hidden">style</span>
         <select value={style} disabled={!mayEdit} onChange={event => setStyle(event.currentTarget.value as Style | '')}>
@@ -176,26 +186,40 @@ function Sound({ room: { player } }: { room: Room }) {
   );
 }
 
-function Roll({ room: { player, frames } }: { room: Room }) {
+function Roll({ room }: { room: Room }) {
+  const { player, frames } = room;
   const canvas = useRef<HTMLCanvasElement>(null);
-  const { piece, playing } = useWatched(player.state, state => state);
+  const { piece, playing, endless } = useWatched(player.state, state => state);
+  const shown = useRef({ endless });
+  shown.current = { endless };
+  const isEndless = endless !== undefined;
   useEffect(() => {
     const context = canvas.current?.getContext('2d');
-    if (!canvas.current || !context || !piece) return;
+    if (!canvas.current || !context || !(piece || isEndless)) return;
     const roll = canvas.current;
     const dark = matchMedia('(prefers-color-scheme: dark)');
     const still = matchMedia('(prefers-reduced-motion: reduce)');
     let stop = () => {};
     let drawnMs = -Infinity;
-    const draw = (nowMs: number) => {
+    const draw = (atMs: number) => {
       const intervalMs = still.matches ? STILL_INTERVAL_MS : MIN_INTERVAL_MS;
-      if (nowMs - drawnMs < intervalMs) return;
-      drawnMs = nowMs;
-      const position = playing ? positionS(playing, performance.now()) : 0;
+      if (atMs - drawnMs < intervalMs) return;
+      drawnMs = atMs;
+      const nowMs = performance.now();
+      const sections = player.playing(nowMs);
+      const [first] = sections;
+      const bars = first && 'bar' in first.section ? shown.current.endless : undefined;
       fit(roll, context);
-      const view = { width: roll.clientWidth, height: roll.clientHeight, isDark: dark.matches };
-      drawRoll(context, piece, { ...view, positionS: position, isStill: still.matches });
-      if (!isOn(playing, performance.now())) stop();
+      drawRoll(context, first || !piece ? sections : [{ section: piece, startMs: nowMs }], {
+        width: roll.clientWidth,
+        height: roll.clientHeight,
+        isDark: dark.matches,
+        isStill: still.matches,
+        nowMs,
+        pitches: bars?.pitches ?? pitchRange(piece?.notes ?? []),
+        flags: section => room.flags(section),
+      });
+      if (!first && !isEndless) stop();
     };
     const redraw = () => {
       stop();
@@ -210,8 +234,8 @@ function Roll({ room: { player, frames } }: { room: Room }) {
       sizes.disconnect();
       dark.removeEventListener('change', redraw);
     };
-  }, [piece, playing, frames]);
-  const label = piece ? `Piano roll of ${counted(piece.notes.length, 'note')}` : 'Piano roll, empty';
+  }, [room, piece, playing, isEndless]);
+  const label = endless && !playing ? 'Piano roll of the endless piece' : piece ? `Piano roll of ${counted(piece.notes.length, 'note')}` : 'Piano roll, empty';
   const startsAt = playing && performance.timeOrigin + playing.startMs;
   return <canvas class="roll" ref={canvas} role="img" aria-label={label} data-starts-at-ms={startsAt} />;
 }

@@ -1,16 +1,19 @@
 // A universe that the page is in: the client, what it plays and hears, and where people's hands are.
-import { createClient, RefusedError, type Client, type MusicGenerated, type Universe } from '@harmonic-universe/client';
+import { createClient, RefusedError, type Client, type Universe } from '@harmonic-universe/client';
 import { hueOf } from '../palettes.ts';
 import { call, type Session } from '../session.ts';
 import { Frames } from '../frames.ts';
 import { Hearing } from '../music/hearing.ts';
 import { Player } from '../music/player.ts';
-import { beginning, pitchRange, positionS } from '../music/timeline.ts';
+import type { Flag } from '../music/roll.ts';
+import { Strokes, type NoteStroke } from '../music/strokes.ts';
+import type { Section } from '../music/timeline.ts';
 import type { Heard, ShownHand } from '../stage/overlay.ts';
 import type { Scene } from '../stage/stage.ts';
 import { Cell } from '../watched.ts';
 import { Absence } from './absence.ts';
 import { freeHue, readHand, type OwnHand } from './hands.ts';
+import { Moves } from './moves.ts';
 
 /** What is known of the universe beside its parameters. */
 export interface About {
@@ -38,9 +41,10 @@ export class Room {
   readonly session: Session;
   readonly client: Client;
   readonly universe: Universe;
-  readonly player = new Player();
+  readonly player: Player;
   readonly hearing: Hearing;
   readonly absence: Absence;
+  readonly moves: Moves;
   readonly about = new Cell<About>({});
   /** All that moves is drawn in these, as many as the stage takes for good here. */
   readonly frames = new Frames(MAX_FRAMES_PER_S);
@@ -49,10 +53,8 @@ export class Room {
   readonly #heard = new Map<string, Sound>();
   #silence: ReturnType<typeof setTimeout> | undefined;
   readonly #stops: (() => void)[];
+  readonly #strokes = new Strokes();
   #own: OwnHand = {};
-  #strokesS = 0;
-  #struck: MusicGenerated | undefined;
-  #pitches = pitchRange([]);
 
   constructor(session: Session, universeId: string) {
     this.session = session;
@@ -62,10 +64,15 @@ export class Room {
       socketOptions: { transports: ['websocket', 'polling'], tryAllTransports: true },
     });
     this.universe = this.client.universe(universeId);
+    this.player = new Player(this.client.clock);
     this.hearing = new Hearing(this.client, universeId, this.player);
     this.absence = new Absence(this.client, this.universe);
+    this.moves = new Moves(this.universe);
     this.#stops = [
-      this.universe.on('music_generated', piece => this.player.hear(piece, this.client.clock)),
+      this.universe.on('music_generated', piece => this.player.hear(piece)),
+      this.universe.onBar(bar => this.player.hearBar(bar)),
+      this.universe.on('music_stopped', ({ streamId, endsAt }) => this.player.end(streamId, endsAt)),
+      this.universe.on('room_joined', ({ endlessPiece }) => this.player.follow(endlessPiece?.streamId)),
       this.universe.on('audio_analyzed', ({ userId, analysis }) => this.#hear(userId, analysis)),
       this.universe.on('universe_updated', about => this.about.set(about)),
       this.universe.on('room_joined', () => void this.#entered()),
@@ -77,6 +84,7 @@ export class Room {
     for (const stop of this.#stops) stop();
     clearTimeout(this.#silence);
     this.absence.close();
+    this.moves.close();
     this.hearing.close();
     this.player.close();
     this.client.close();
@@ -95,13 +103,28 @@ export class Room {
     return readHand(this.universe.getSnapshot().presences[userId]).hue ?? hueOf(userId);
   }
 
+  /** A participant's name, for oneself. */
+  nameOf(userId: string): string {
+    if (userId === this.client.userId) return 'you';
+    return this.universe.participants.find(one => one.userId === userId)?.username ?? 'somebody';
+  }
+
+  /** Who moved what that is heard from a bar on. */
+  flags(section: Section): readonly Flag[] {
+    if (!('bar' in section)) return [];
+    return this.moves.recent
+      .getSnapshot()
+      .filter(({ bar }) => bar === section.bar)
+      .map(({ userId, what }) => ({ text: `${this.nameOf(userId)}: ${what}`, hue: this.hue(userId) }));
+  }
+
   /** What the stage shows. */
   readonly scene: Scene = {
     frames: this.frames,
     parameters: () => this.universe.parameters,
     hands: () => this.#hands(),
     heard: () => this.#nowHeard(),
-    strokes: () => this.#strokes(),
+    strokes: () => this.#begun(),
   };
 
   async #entered(): Promise<void> {
@@ -161,18 +184,8 @@ export class Room {
     return Array.from(this.#heard, ([userId, { bands, waveform }]) => ({ bands, waveform, hue: this.hue(userId) }));
   }
 
-  #strokes(): readonly { at: number; strength: number }[] {
-    const { playing } = this.player.state.getSnapshot();
-    if (!playing) return [];
-    const nowS = positionS(playing, performance.now());
-    if (playing.piece !== this.#struck || nowS < this.#strokesS) {
-      this.#struck = playing.piece;
-      this.#pitches = pitchRange(playing.piece.notes);
-      this.#strokesS = Math.max(0, nowS);
-    }
-    const { low, high } = this.#pitches;
-    const begun = beginning(playing.piece.notes, this.#strokesS, nowS);
-    this.#strokesS = Math.max(this.#strokesS, nowS);
-    return begun.map(({ pitch, velocity }) => ({ at: (pitch - low) / (high - low), strength: velocity / 127 }));
+  #begun(): readonly NoteStroke[] {
+    const nowMs = performance.now();
+    return this.#strokes.begun(this.player.playing(nowMs), nowMs);
   }
 }

@@ -2,6 +2,7 @@
 import type { Parameters } from '@harmonic-universe/client';
 import { fit } from '../canvas.ts';
 import type { Frames } from '../frames.ts';
+import type { NoteStroke } from '../music/strokes.ts';
 import { Cell } from '../watched.ts';
 import { drawOverlay, type Heard, type ShownHand } from './overlay.ts';
 import { Painter } from './painter.ts';
@@ -16,7 +17,7 @@ export interface Scene {
   hands(): readonly ShownHand[];
   heard(): readonly Heard[];
   /** The notes that began since the last frame: where from 0 to 1, and how strong. */
-  strokes(): readonly { at: number; strength: number }[];
+  strokes(): readonly NoteStroke[];
 }
 
 /** How much is drawn. */

@@ -1,0 +1,50 @@
+// An endless piece as the page has it: its latest bars, and what was moved before each. Pure.
+import type { MusicBar } from '@harmonic-universe/client';
+import { pitchRange, type PitchRange } from './timeline.ts';
+
+/** The bars of an endless piece that sound, that are to come, and that were just heard. */
+export interface Endless {
+  readonly streamId: string;
+  /** By their number. */
+  readonly bars: readonly MusicBar[];
+  /** All pitches so far: a roll whose rows move with every bar cannot be read. */
+  readonly pitches: PitchRange;
+}
+
+/** A change that somebody made, and the bar from which on it is heard, once that is known. */
+export interface Move {
+  readonly seq: number;
+  readonly userId: string;
+  /** The names of the parameters. */
+  readonly fields: string;
+  /** What was moved, and to what, in words. */
+  readonly what: string;
+  readonly bar?: number;
+}
+
+const MAX_BARS = 16;
+const MAX_MOVES = 4;
+const LEAST_PITCHES: PitchRange = { low: 43, high: 79 };
+
+/** The piece with one more bar, and without those that are over. A bar of another piece begins that one. */
+export function withBar(endless: Endless | undefined, bar: MusicBar, isOver: (bar: MusicBar) => boolean): Endless {
+  const { bars, pitches } = endless?.streamId === bar.streamId ? endless : { bars: [], pitches: LEAST_PITCHES };
+  const others = bars.filter(other => other.bar !== bar.bar && !isOver(other));
+  const { low, high } = bar.notes.length ? pitchRange(bar.notes) : pitches;
+  return {
+    streamId: bar.streamId,
+    bars: [...others, bar].sort((one, other) => one.bar - other.bar).slice(-MAX_BARS),
+    pitches: { low: Math.min(low, pitches.low), high: Math.max(high, pitches.high) },
+  };
+}
+
+/** The moves with one more. Of those of the same things by the same user that no bar follows, the last one counts. */
+export function withMove(moves: readonly Move[], move: Move): readonly Move[] {
+  const isSame = ({ userId, fields, bar }: Move) => bar === undefined && userId === move.userId && fields === move.fields;
+  return [...moves.filter(other => !isSame(other)), move].slice(-MAX_MOVES);
+}
+
+/** The moves, of which those that a bar follows are heard from it on. */
+export function heardIn(moves: readonly Move[], { bar, asOf }: MusicBar): readonly Move[] {
+  return moves.map(move => (move.bar === undefined && move.seq <= asOf ? { ...move, bar } : move));
+}

@@ -1,0 +1,48 @@
+// Hands what is played to the orchestra: a little ahead of the sound, and each note once.
+import { AudioTime } from './audio-time.ts';
+import type { Orchestra } from './instruments.ts';
+import { beginning, positionS, Progress, ringingAt, type Playing } from './timeline.ts';
+
+/** Notes are handed over so long before they sound: timers of hidden pages come once a second. */
+const AHEAD_S = 1.6;
+/** What should have begun longer ago is left out. */
+const LATE_S = 0.06;
+/** Who comes in the middle hears notes that last for longer. */
+const LEAST_REST_S = 0.25;
+
+export class HandOver {
+  readonly #orchestra: Orchestra;
+  readonly #audio = new AudioTime();
+  #progress = new Progress();
+
+  constructor(orchestra: Orchestra) {
+    this.#orchestra = orchestra;
+  }
+
+  /** Hand over what begins soon, of all that is played. */
+  advance(playing: readonly Playing[], nowMs: number): void {
+    this.#audio.sample(this.#orchestra.context.currentTime, nowMs);
+    this.#progress.keep(playing);
+    for (const one of playing) this.#section(one, nowMs);
+  }
+
+  /** End what sounds, and what was handed over: it is handed over again from where it is by then. */
+  restart(): void {
+    this.#orchestra.silence();
+    this.#progress = new Progress();
+  }
+
+  #section(one: Playing, nowMs: number): void {
+    const { section, startMs } = one;
+    const nowS = positionS(one, nowMs);
+    const firstS = Math.max(0, nowS - LATE_S);
+    const ringing = this.#progress.isNew(section) && firstS > 0 ? ringingAt(section.notes, firstS, LEAST_REST_S) : [];
+    const [fromS, toS] = this.#progress.advance(section, nowS + AHEAD_S, firstS);
+    const { context } = this.#orchestra;
+    const at = (startTime: number) => Math.max(context.currentTime, this.#audio.at(startMs + startTime * 1000));
+    for (const note of [...ringing, ...beginning(section.notes, fromS, toS)]) {
+      this.#orchestra.note(note, section.instruments, at(note.startTime));
+    }
+    for (const stroke of beginning(section.drums ?? [], fromS, toS)) this.#orchestra.stroke(stroke, at(stroke.startTime));
+  }
+}
