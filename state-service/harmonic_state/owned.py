@@ -78,6 +78,7 @@ class OwnedUniverse:
         self._working = False
         #: Made for whoever waits until nothing is under way.
         self._finished: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
         self._concerns = means.effects.concern
         self._alarm = Alarm(looks, lambda: self._tell(TimePassed()))
 
@@ -119,7 +120,7 @@ class OwnedUniverse:
             return
         # Requests that arrive in one read of the bus are decided together, in one record.
         if not self._arrived:
-            asyncio.get_running_loop().call_soon(self._submit_arrived)
+            self._loop.call_soon(self._submit_arrived)
         self._arrived.append(pending)
 
     def witness_loss(self) -> None:
@@ -130,7 +131,7 @@ class OwnedUniverse:
         """Wait until nothing is under way."""
         if self._working or self._arrived:
             if self._finished is None:
-                self._finished = asyncio.get_running_loop().create_future()
+                self._finished = self._loop.create_future()
             await asyncio.shield(self._finished)
 
     def recent(self, after_position: int) -> list[RecentRecord] | None:
