@@ -15,7 +15,14 @@ from harmonic_music.endless import ComposedBar, compose_bar
 from harmonic_music.styles.catalogue import known_style
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.endless import MAX_BAR_BYTES
-from harmonic_protocol.pieces import BAR_ANSWER_S, BarJob, BarMade, StoredBar, StoredNote
+from harmonic_protocol.pieces import (
+    BAR_ANSWER_S,
+    BarJob,
+    BarMade,
+    StoredBar,
+    StoredForecast,
+    StoredNote,
+)
 from harmonic_protocol.values import Stroke
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.streams import StreamFull, Streams
@@ -137,32 +144,34 @@ def make_bar(asked: BarJob) -> tuple[BarMade, bytes]:
 
     Raise ``ValueError`` for a bar that takes more than ``MAX_BAR_BYTES``.
     """
-    bar = compose_bar(
-        asked.music,
-        asked.physics,
-        style=known_style(asked.style),
-        seed=asked.seed,
-        bar=asked.bar,
-        state=asked.state,
-    )
+    bar = _composed(asked, asked.bar, asked.state)
+    after = _composed(asked, asked.bar + 1, bar.next_state)
     made = BarMade(
         stream_id=asked.stream_id,
         bar=asked.bar,
         duration_us=bar.duration_us,
         state=bar.next_state,
     )
-    stored = stored_bar(asked, bar).to_json()
+    stored = stored_bar(asked, bar, after).to_json()
     if len(stored) > MAX_BAR_BYTES:
         raise ValueError(f"a bar of {len(stored)} bytes")
     return made, stored
 
 
-def stored_bar(asked: BarJob, bar: ComposedBar) -> StoredBar:
-    """A bar in the form that its stream stores."""
-    strokes = tuple(
-        Stroke.model_construct(key=key, start_time=start, velocity=velocity)
-        for key, start, velocity in bar.drums
+def _composed(asked: BarJob, number: int, state: str | None) -> ComposedBar:
+    """The bar of a number, by the parameters that were asked for."""
+    return compose_bar(
+        asked.music,
+        asked.physics,
+        style=known_style(asked.style),
+        seed=asked.seed,
+        bar=number,
+        state=state,
     )
+
+
+def stored_bar(asked: BarJob, bar: ComposedBar, after: ComposedBar) -> StoredBar:
+    """A bar in the form that its stream stores, with the one after it if nothing is changed."""
     return StoredBar.model_construct(
         universe_id=asked.universe_id,
         stream_id=asked.stream_id,
@@ -173,9 +182,27 @@ def stored_bar(asked: BarJob, bar: ComposedBar) -> StoredBar:
         key=bar.key,
         scale=bar.scale,
         as_of=asked.as_of,
-        notes=tuple(StoredNote.model_construct(**note.fields()) for note in bar.notes),
+        notes=_notes(bar),
         style=bar.style,
         meter=bar.meter,
         instruments=dict(bar.instruments),
-        drums=strokes or None,
+        drums=_strokes(bar),
+        forecast=StoredForecast.model_construct(
+            duration=after.duration_s,
+            notes=_notes(after),
+            instruments=dict(after.instruments),
+            drums=_strokes(after),
+        ),
     )
+
+
+def _notes(bar: ComposedBar) -> tuple[StoredNote, ...]:
+    return tuple(StoredNote.model_construct(**note.fields()) for note in bar.notes)
+
+
+def _strokes(bar: ComposedBar) -> tuple[Stroke, ...] | None:
+    strokes = tuple(
+        Stroke.model_construct(key=key, start_time=start, velocity=velocity)
+        for key, start, velocity in bar.drums
+    )
+    return strokes or None

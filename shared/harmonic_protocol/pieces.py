@@ -105,6 +105,15 @@ class BarMade(ServiceModel):
     state: BarState
 
 
+class StoredForecast(ServiceModel):
+    """The next bar as its stream stores it: the fields of ``forecast``, by their names."""
+
+    duration: Annotated[float, Field(gt=0, le=60)]
+    notes: tuple[StoredNote, ...]
+    instruments: dict[_Word, Program] | None = None
+    drums: tuple[Stroke, ...] | None = None
+
+
 class StoredBar(ServiceModel):
     """A bar as its stream stores it: the fields of ``music_bar``, by their names."""
 
@@ -122,6 +131,7 @@ class StoredBar(ServiceModel):
     meter: _Word | None = None
     instruments: dict[_Word, Program] | None = None
     drums: tuple[Stroke, ...] | None = None
+    forecast: StoredForecast | None = None
 
 
 class PieceGoesOn(ServiceModel):

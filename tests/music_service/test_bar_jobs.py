@@ -164,6 +164,18 @@ async def test_what_is_stored_has_the_record_and_the_notes() -> None:
     assert bar.notes
 
 
+async def test_a_bar_brings_the_next_one_as_it_will_be_if_nothing_is_changed() -> None:
+    made, raw = make_bar(asked())
+    forecast = StoredBar.model_validate_json(raw).forecast
+    _, raw = make_bar(asked(1).model_copy(update={"state": made.state}))
+    after = StoredBar.model_validate_json(raw)
+
+    assert forecast is not None
+    assert forecast.notes
+    assert (forecast.duration, forecast.notes) == (after.duration, after.notes)
+    assert (forecast.instruments, forecast.drums) == (after.instruments, after.drums)
+
+
 async def test_what_cannot_be_read_is_answered_at_once_and_logged_once(scene: Scene) -> None:
     async with logging("bar_request_unreadable"):
         for payload in (b"", b"{}", b"[1]", asked().to_json()[:-2]):
