@@ -310,7 +310,8 @@ LARGE_MESSAGES = CounterSpec("large_messages", "messages above 16 KiB", Operator
 BARS = CounterSpec(
     "bars",
     "bars of endless pieces that came from the bus. again: known already; over: it has ended;"
-    " unavailable: those that were missed cannot be read",
+    " unreadable: no bar of what the universe plays; unavailable: those that were missed cannot be"
+    " read",
     OperatorQuestion.MUSIC,
     labelled(outcome=("sent", "again", "over", "unreadable", "unavailable")),
 )

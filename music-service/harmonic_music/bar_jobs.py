@@ -15,7 +15,14 @@ from harmonic_music.endless import ComposedBar, compose_bar
 from harmonic_music.styles.catalogue import known_style
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.endless import MAX_BAR_BYTES
-from harmonic_protocol.pieces import BAR_ANSWER_S, BarJob, BarMade, StoredBar, StoredNote
+from harmonic_protocol.pieces import (
+    BAR_ANSWER_S,
+    BarJob,
+    BarMade,
+    StoredBar,
+    StoredForecast,
+    StoredNote,
+)
 from harmonic_protocol.values import Stroke
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.streams import StreamFull, Streams
@@ -29,6 +36,8 @@ from harmonic_runtime.process.lifecycle import Tasks
 #: within ``BAR_ANSWER_S``. Beyond, the owner asks another replica.
 MOST_BARS = 256
 STORE_TIMEOUT_S = 1.0
+#: The answer that there is no bar, so that the owner need not wait.
+NO_BAR = b""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -58,15 +67,17 @@ class BarComposers:
         metrics.gauge_from(table.BARS_COMPOSING, lambda: self._under_way)
 
     def receive(self, message: Message) -> None:
-        """Take one request; refuse one beyond the bound at once."""
+        """Take one request; refuse one that cannot be read, or is beyond the bound, at once."""
         try:
             asked = BarJob.model_validate_json(message.payload)
         except ValidationError:
             self._outcomes.of("unreadable").inc()
+            self._log.warning("bar_request_unreadable")
+            self._answer(message, NO_BAR)
             return
         if self._under_way >= MOST_BARS:
             self._outcomes.of("turned_away").inc()
-            self._answer(message, b"")
+            self._answer(message, NO_BAR)
             return
         self._under_way += 1
         self._tasks.start(self._take(asked, message), name="bar")
@@ -75,9 +86,7 @@ class BarComposers:
         began_s = self._clock.monotonic()
         outcome = "composed"
         try:
-            bar = await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._make_in_time, asked, began_s
-            )
+            bar = await self._make(asked, began_s)
             if bar is None:
                 outcome = "too_late"
             else:
@@ -89,13 +98,28 @@ class BarComposers:
         except (BusUnavailable, StreamFull) as error:
             outcome = "not_stored"
             self._log.warning("bar_not_stored", reason=f"{type(error).__name__}: {error}")
+            self._answer(message, NO_BAR)
         except Exception as error:  # noqa: BLE001 -- a bug in one bar must not end the others
             outcome = "failed"
             self._log.error("bar_failed", kind=type(error).__name__, exc_info=error)
+            self._answer(message, NO_BAR)
         finally:
             self._under_way -= 1
         self._outcomes.of(outcome).inc()
         self._seconds.observe(self._clock.monotonic() - began_s)
+
+    async def _make(self, asked: BarJob, came_s: float) -> tuple[BarMade, bytes] | None:
+        """Make a bar in time; without the state that it carries on, if it fails with that."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, self._make_in_time, asked, came_s)
+        except Exception as error:
+            if asked.state is None:
+                raise
+            # It would fail at each attempt, and the piece would be silent for ever.
+            self._log.error("bar_failed", kind=type(error).__name__, exc_info=error)
+        anew = asked.model_copy(update={"state": None})
+        return await loop.run_in_executor(self._executor, self._make_in_time, anew, came_s)
 
     def _make_in_time(self, asked: BarJob, came_s: float) -> tuple[BarMade, bytes] | None:
         """Make a bar, unless its owner has given this request up: ``None`` then.
@@ -120,32 +144,34 @@ def make_bar(asked: BarJob) -> tuple[BarMade, bytes]:
 
     Raise ``ValueError`` for a bar that takes more than ``MAX_BAR_BYTES``.
     """
-    bar = compose_bar(
-        asked.music,
-        asked.physics,
-        style=known_style(asked.style),
-        seed=asked.seed,
-        bar=asked.bar,
-        state=asked.state,
-    )
+    bar = _composed(asked, asked.bar, asked.state)
+    after = _composed(asked, asked.bar + 1, bar.next_state)
     made = BarMade(
         stream_id=asked.stream_id,
         bar=asked.bar,
         duration_us=bar.duration_us,
         state=bar.next_state,
     )
-    stored = stored_bar(asked, bar).to_json()
+    stored = stored_bar(asked, bar, after).to_json()
     if len(stored) > MAX_BAR_BYTES:
         raise ValueError(f"a bar of {len(stored)} bytes")
     return made, stored
 
 
-def stored_bar(asked: BarJob, bar: ComposedBar) -> StoredBar:
-    """A bar in the form that its stream stores."""
-    strokes = tuple(
-        Stroke.model_construct(key=key, start_time=start, velocity=velocity)
-        for key, start, velocity in bar.drums
+def _composed(asked: BarJob, number: int, state: str | None) -> ComposedBar:
+    """The bar of a number, by the parameters that were asked for."""
+    return compose_bar(
+        asked.music,
+        asked.physics,
+        style=known_style(asked.style),
+        seed=asked.seed,
+        bar=number,
+        state=state,
     )
+
+
+def stored_bar(asked: BarJob, bar: ComposedBar, after: ComposedBar) -> StoredBar:
+    """A bar in the form that its stream stores, with the one after it if nothing is changed."""
     return StoredBar.model_construct(
         universe_id=asked.universe_id,
         stream_id=asked.stream_id,
@@ -156,9 +182,27 @@ def stored_bar(asked: BarJob, bar: ComposedBar) -> StoredBar:
         key=bar.key,
         scale=bar.scale,
         as_of=asked.as_of,
-        notes=tuple(StoredNote.model_construct(**note.fields()) for note in bar.notes),
+        notes=_notes(bar),
         style=bar.style,
         meter=bar.meter,
         instruments=dict(bar.instruments),
-        drums=strokes or None,
+        drums=_strokes(bar),
+        forecast=StoredForecast.model_construct(
+            duration=after.duration_s,
+            notes=_notes(after),
+            instruments=dict(after.instruments),
+            drums=_strokes(after),
+        ),
     )
+
+
+def _notes(bar: ComposedBar) -> tuple[StoredNote, ...]:
+    return tuple(StoredNote.model_construct(**note.fields()) for note in bar.notes)
+
+
+def _strokes(bar: ComposedBar) -> tuple[Stroke, ...] | None:
+    strokes = tuple(
+        Stroke.model_construct(key=key, start_time=start, velocity=velocity)
+        for key, start, velocity in bar.drums
+    )
+    return strokes or None

@@ -70,6 +70,18 @@ export interface AuditPage {
   nextCursor?: string;
 }
 
+/** The bar after another one, as it will be unless a parameter is changed before its record. */
+export interface BarForecast {
+  /** Seconds. Above 0. */
+  duration: number;
+  /** The piece, sorted by `startTime`. */
+  notes: Array<Note>;
+  /** The General MIDI program of each voice, counted from 0. */
+  instruments?: Record<string, number>;
+  /** The strokes of the drums, sorted by `startTime`; absent without drums. */
+  drums?: Array<Stroke>;
+}
+
 /** Change one or more parameter sets, as `update_parameters` does. */
 export interface ChangeParameters {
   opId?: OperationId;
@@ -451,7 +463,8 @@ export type Mode = "edit" | "view";
  * begin later, never earlier. The notes' `startTime` counts from the bar's beginning; a note
  * may ring beyond the bar's end. `asOf` is the `seq` of the last update whose values are heard.
  * Bars that have not ended are sent again to a client that enters or returns: tell repeated
- * bars by their `streamId` and `bar`.
+ * bars by their `streamId` and `bar`. A client whose connection is broken when the next bar is
+ * due plays `forecast` in its place.
  */
 export interface MusicBar {
   universeId: UniverseId;
@@ -479,6 +492,7 @@ export interface MusicBar {
   instruments?: Record<string, number>;
   /** The strokes of the drums, sorted by `startTime`; absent without drums. */
   drums?: Array<Stroke>;
+  forecast?: BarForecast;
 }
 
 /** What a universe's music is made from; `tempo` is in beats a minute. */
@@ -1634,7 +1648,8 @@ export interface ServerToClientEvents {
    * begin later, never earlier. The notes' `startTime` counts from the bar's beginning; a note
    * may ring beyond the bar's end. `asOf` is the `seq` of the last update whose values are
    * heard. Bars that have not ended are sent again to a client that enters or returns: tell
-   * repeated bars by their `streamId` and `bar`.
+   * repeated bars by their `streamId` and `bar`. A client whose connection is broken when the
+   * next bar is due plays `forecast` in its place.
    *
    * Sent to everyone in the room, the sender included. It is for a certain time: it is not
    * numbered, and is sent again to clients that enter or return before that time is over. It is

@@ -105,6 +105,15 @@ class BarMade(ServiceModel):
     state: BarState
 
 
+class StoredForecast(ServiceModel):
+    """The next bar as its stream stores it: the fields of ``forecast``, by their names."""
+
+    duration: Annotated[float, Field(gt=0, le=60)]
+    notes: tuple[StoredNote, ...]
+    instruments: dict[_Word, Program] | None = None
+    drums: tuple[Stroke, ...] | None = None
+
+
 class StoredBar(ServiceModel):
     """A bar as its stream stores it: the fields of ``music_bar``, by their names."""
 
@@ -112,7 +121,7 @@ class StoredBar(ServiceModel):
     stream_id: _Word
     bar: Annotated[int, Field(ge=0)]
     starts_at: Timestamp
-    duration: Annotated[float, Field(gt=0, le=60)]
+    duration: Annotated[float, Field(ge=0.1, le=60)]
     tempo: float
     key: Annotated[str, StringConstraints(max_length=8)]
     scale: _Word
@@ -122,6 +131,7 @@ class StoredBar(ServiceModel):
     meter: _Word | None = None
     instruments: dict[_Word, Program] | None = None
     drums: tuple[Stroke, ...] | None = None
+    forecast: StoredForecast | None = None
 
 
 class PieceGoesOn(ServiceModel):

@@ -24,8 +24,9 @@ from harmonic_state.domain.universe import EndlessState
 LEAST_LEAD_US, MOST_LEAD_US = 1_600_000, 2_800_000
 #: Microseconds that each further replica in rank acts later.
 STEP_US = 350_000
-#: Microseconds without an attempt after a failure.
-RETRY_US = 200_000
+#: Microseconds without an attempt after a failure. Reading a log may cost much, so the pause is
+#: doubled with each failure in a row to read or to write it, up to the second number.
+RETRY_US, MOST_RETRY_US = 200_000, 3_200_000
 
 
 @value
@@ -77,6 +78,7 @@ class BarPlan:
         self._told: PieceGoesOn | None = None
         self._works = False
         self._not_before_us = 0
+        self._pause_us = RETRY_US
 
     # Events.
 
@@ -89,9 +91,16 @@ class BarPlan:
     def done(self) -> None:
         """The log was read or written; :meth:`learned` was told the result."""
         self._works = False
+        self._pause_us = RETRY_US
 
     def failed(self, now_us: int) -> None:
-        """The log could be neither read nor written, or no composer answered."""
+        """The log could be neither read nor written."""
+        self._works = False
+        self._not_before_us = now_us + self._pause_us
+        self._pause_us = min(2 * self._pause_us, MOST_RETRY_US)
+
+    def unanswered(self, now_us: int) -> None:
+        """No composer has made the bar."""
         self._works = False
         self._not_before_us = now_us + RETRY_US
 

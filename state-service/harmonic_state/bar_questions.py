@@ -26,7 +26,8 @@ class BarQuestions:
     async def ask(self, job: BarJob) -> BarMade:
         """Have a bar made and its notes stored.
 
-        Raise :class:`BusUnavailable` if no replica answered in time, or the answer cannot be read.
+        Raise :class:`BusUnavailable` if no replica answered in time, or the answer cannot be read
+        or is of another bar.
         """
         answered: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         with self._inbox.question(partial(settle, answered)) as reply:
@@ -39,6 +40,9 @@ class BarQuestions:
         if STATUS in message.headers:
             raise NoResponders("no replica of the music service listens")
         try:
-            return BarMade.model_validate_json(message.payload)
+            made = BarMade.model_validate_json(message.payload)
         except ValidationError as error:
             raise BusUnavailable("no bar, but an answer that turns away") from error
+        if (made.stream_id, made.bar) != (job.stream_id, job.bar):
+            raise BusUnavailable("another bar")
+        return made

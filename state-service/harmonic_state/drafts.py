@@ -11,7 +11,7 @@ from harmonic_state.ring import RecentRecord
 class Draft:
     """A record that is to follow the one at ``position``.
 
-    Until ``resolved_by_s``, by the loop's clock, an unknown outcome is resolved by more attempts.
+    Until ``resolved_by_s``, by the monotonic clock, an unknown outcome is resolved by more tries.
     """
 
     universe_id: str

@@ -8,6 +8,7 @@ more.
 
 import asyncio
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -200,7 +201,7 @@ class Journal:
         payload = encode_record(record_id, at, events, after=after)
         if len(payload) > MAX_RECORD_BYTES:
             raise RecordTooLarge
-        resolved_by_s = asyncio.get_running_loop().time() + RESOLVING_S
+        resolved_by_s = time.monotonic() + RESOLVING_S
         return Draft(universe_id, record_id, position, payload, headers, resolved_by_s)
 
     def begin_append(self, draft: Draft, on_outcome: Callable[[int | Exception], None]) -> None:
@@ -240,7 +241,6 @@ class Journal:
         :class:`StreamFull` if nothing was stored. An append without an answer may still be stored
         later. Only repeating the same append tells: it succeeds, or finds its position taken.
         """
-        loop = asyncio.get_running_loop()
         unknown: AppendUnknown | None = None
         while True:
             try:
@@ -271,7 +271,7 @@ class Journal:
             else:
                 return draft.stored(sequence), unknown is not None
             begun = None
-            if loop.time() > draft.resolved_by_s:
+            if time.monotonic() > draft.resolved_by_s:
                 raise unknown
             await asyncio.sleep(RESOLVING_PAUSE_S)
 

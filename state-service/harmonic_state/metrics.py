@@ -188,9 +188,10 @@ PIECES_REFUSED = CounterSpec(
 )
 BARS_RECORDED = CounterSpec(
     "bars_recorded",
-    "bars that this replica recorded. late: one begins later than the one before ends",
+    "bars that this replica recorded, or tried to. late: one begins later than the one before ends;"
+    " failed: the log could not be read or written, and it is tried again",
     OperatorQuestion.MUSIC,
-    labelled(outcome=("in_time", "late")),
+    labelled(outcome=("in_time", "late", "failed")),
 )
 COMPOSERS_UNANSWERED = CounterSpec(
     "composers_unanswered",

@@ -75,6 +75,7 @@ class OwnedUniverse:
         self._arrived: list[PendingRequest] = []
         self._working = False
         self._finished = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._concerns = means.effects.concern
         self._alarm = Alarm(looks, lambda: self._tell(TimePassed()))
 
@@ -117,7 +118,7 @@ class OwnedUniverse:
         # Requests that arrive in one read of the bus are decided together, in one record.
         if not self._arrived:
             self._finished.clear()
-            asyncio.get_running_loop().call_soon(self._submit_arrived)
+            self._loop.call_soon(self._submit_arrived)
         self._arrived.append(pending)
 
     def witness_loss(self) -> None:

@@ -85,6 +85,7 @@ class EndlessPieces:
         metrics.gauge_from(table.PIECES_SHARE, lambda: len(self._recorded_here) / most_pieces)
         recorded = metrics.counters(table.BARS_RECORDED)
         self._in_time, self._late = recorded.of("in_time"), recorded.of("late")
+        self._failed = recorded.of("failed")
         self._unanswered = metrics.counter(table.COMPOSERS_UNANSWERED)
 
     @property
@@ -134,6 +135,8 @@ class EndlessPieces:
         if word.universe_id in self._plans or len(self._plans) < MAX_PLANS:
             self._plan(word.universe_id).told(word)
             self._go_on(word.universe_id)
+        else:
+            self._log.error("piece_unplanned", universe=word.universe_id, most=MAX_PLANS)
 
     def _tell(self, word: PieceGoesOn) -> None:
         try:
@@ -182,6 +185,11 @@ class EndlessPieces:
         if plan is None:
             return
         if reply.error is not None:
+            self._failed.inc()
+            code, reason = reply.error.code.value, str(reply.error.reason or "")
+            self._log.warning(
+                "bar_not_recorded", kind=code, universe=universe_id, code=code, reason=reason
+            )
             plan.failed(self._now_us())
         else:
             universe = self._known(universe_id)
@@ -203,7 +211,7 @@ class EndlessPieces:
         except BusUnavailable as error:
             self._unanswered.inc()
             self._log.warning("bar_not_composed", reason=f"{type(error).__name__}: {error}")
-            plan.failed(self._now_us())
+            plan.unanswered(self._now_us())
         if word is not None:
             self._tell(word)
         self._go_on(universe_id)

@@ -24,6 +24,7 @@ from harmonic_client import (
     UnansweredError,
     connect,
 )
+from harmonic_protocol.messages.rooms import RoomRefused
 from harness.client import PATIENCE_S
 from harness.people import People
 from harness.world import World
@@ -221,6 +222,32 @@ async def test_a_session_that_is_not_recovered_joins_again(people: People) -> No
     assert ann.parameters.physics.friction == 0.25
     assert isinstance(await next_of(events, RoomJoined), RoomJoined)
     assert await ann.set(physics={"gravity": 1})
+
+
+async def test_a_refusal_of_the_moment_ends_with_its_connection_and_one_for_good_does_not(
+    people: People, world: World
+) -> None:
+    client, ann = await people.joins("ann")
+    other = await world.universe(visibility="public")
+    kicked = await client.join(other, "view")
+    assert (await world.call("DELETE", f"/universes/{other}/participants/ann", "owner"))[0] == 204
+    await kicked.until(lambda: kicked.status == "refused", PATIENCE_S)
+    passing = {"code": "INTERNAL_ERROR", "message": "for now", "details": {"retryAfterMs": 9}}
+    ann.heard(
+        RoomRefused.model_validate({**passing, "error": "for now", "universeId": people.universe})
+    )
+    assert ann.status == "refused"
+
+    # A goodbye, and nothing that it could come back by.
+    client._connection._pid = None
+    await client._connection._link.socket.disconnect()  # type: ignore[union-attr]
+    await ann.until(lambda: ann.status == "joined", PATIENCE_S)
+
+    # Commands are answered in order: a join of the other room would be answered by then.
+    await ann.set(physics={"gravity": 1})
+    assert kicked.mode is None
+    await kicked.join("view")
+    assert kicked.mode == "view"
 
 
 async def test_what_cannot_be_sent_for_too_long_is_undone(people: People, world: World) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import math
+from collections.abc import Mapping
 from random import Random
-from typing import Any, get_type_hints
+from types import SimpleNamespace
+from typing import Any, cast, get_type_hints
 
 import pytest
 
@@ -27,19 +29,34 @@ from harmonic_client.clock import (
     reading,
     remember,
 )
-from harmonic_client.events import EventQueue, NewerEvent, SeenFrames, read_event
+from harmonic_client.entering import RoomEntry
+from harmonic_client.errors import RefusedError
+from harmonic_client.events import (
+    NOTES_PER_EVENT,
+    EventFeed,
+    EventQueue,
+    NewerEvent,
+    SeenFrames,
+    read_event,
+)
+from harmonic_client.generation import generate
 from harmonic_client.retry import (
     MAX_ATTEMPTS,
     GiveUp,
     RenewToken,
     SendAgain,
     after_refusal,
+    is_passing,
     reconnect_pause_ms,
 )
+from harmonic_client.tasks import OwnTasks
 from harmonic_client.throttle import held_back, pace_of, turn
+from harmonic_protocol.messages.connection import ErrorReported
+from harmonic_protocol.messages.music import MusicGenerated
 from harmonic_protocol.messages.parameters import MUSIC, PARAMETER_SETS, PHYSICS
 from harmonic_protocol.reasons import Reason
-from harmonic_protocol.values import Participant, PhysicsParameters
+from harmonic_protocol.refusals import Code, Refused
+from harmonic_protocol.values import Note, Participant, PhysicsParameters
 
 NOW = "2024-03-21T10:30:00.000Z"
 ANN = Participant(user_id="ann", username="Ann", mode="edit")
@@ -355,6 +372,94 @@ def test_what_follows_from_a_refusal(
     assert after_refusal(reason, retry_after_ms, attempt, max_pause_ms=1000) == what
 
 
+@pytest.mark.parametrize(
+    ("code", "details", "passes"),
+    [
+        (Code.INTERNAL_ERROR, {}, True),
+        (Code.RATE_LIMITED, {"retryAfterMs": 100}, True),
+        (Code.AUTH_ERROR, {"reason": "EXPIRED"}, True),
+        (Code.RATE_LIMITED, {"reason": "QUEUE_FULL"}, True),
+        (Code.AUTH_ERROR, {"reason": "REVOKED"}, False),
+        (Code.NOT_FOUND, {}, False),
+        (Code.PERMISSION_DENIED, {"reason": "KICKED"}, False),
+        (Code.ROOM_FULL, {}, False),
+    ],
+)
+def test_a_refusal_is_of_the_moment_or_for_good(
+    code: Code, details: dict[str, object], *, passes: bool
+) -> None:
+    assert is_passing(Refused(code=code, message="no", details=details)) is passes
+
+
+class Scripted:
+    """A connection on which a piece fails in the very turn in which it was accepted."""
+
+    user_id = "ann"
+
+    def __init__(self, feed: EventFeed) -> None:
+        self._feed = feed
+        self.connection = self
+
+    async def ask(
+        self, _command: str, payload: Mapping[str, Any], _ready: object, is_final: Any
+    ) -> int:
+        for number in (1, 2):
+            refused = self._refused(payload, f"busy-{number}")
+            if number == 1:
+                assert not is_final(RefusedError(refused))
+            self._tell(refused)
+            if number == 2:
+                assert not is_final(RefusedError(refused))
+        self._tell(self._refused({"opId": "another"}, "another"))
+        self._tell(self._refused(payload, "late"))
+        return 7
+
+    def _refused(self, payload: Mapping[str, Any], error_id: str) -> Refused:
+        details = {"opId": payload["opId"], "errorId": error_id}
+        return Refused(code=Code.INTERNAL_ERROR, message=error_id, details=details)
+
+    def _tell(self, refused: Refused) -> None:
+        self._feed.tell(
+            ErrorReported(code=refused.code, message=refused.message, details=refused.details)
+        )
+
+
+class Requester:
+    id = "u"
+
+    async def joined(self) -> None: ...
+
+
+async def test_a_piece_that_fails_in_the_turn_of_its_ack_is_raised_at_once() -> None:
+    feed = EventFeed()
+    async with asyncio.timeout(5):
+        with pytest.raises(RefusedError, match="late"):
+            await generate(cast("Any", Scripted(feed)), Requester(), feed, {"duration": 1})
+
+
+class Unanswering:
+    """A connection whose namespace has ended: it answers nothing, and at once."""
+
+    status = "connected"
+    link: object = "a link"
+
+    async def emit(self, *_: object) -> None:
+        return None
+
+
+async def test_a_join_that_is_not_answered_lets_others_have_their_turn() -> None:
+    connection, tasks = Unanswering(), OwnTasks()
+    entry = RoomEntry(cast("Any", SimpleNamespace(connection=connection)), "u", print, tasks)
+    async with asyncio.timeout(20):
+        entry.enter("edit")
+        await asyncio.sleep(0)
+        # As it is once the connection has ended, too.
+        connection.link = None
+        while entry.is_entering:  # noqa: ASYNC110 -- it changes by itself
+            await asyncio.sleep(0.01)
+    await tasks.end()
+
+
 def test_connections_are_tried_ever_more_seldom_and_not_all_at_once() -> None:
     assert [reconnect_pause_ms(failures, 0.5) for failures in (0, 1, 2, 3, 4, 5, 99)] == [
         *(500, 500, 1000, 2000, 4000),
@@ -402,6 +507,26 @@ async def test_a_consumer_that_misses_stored_events_is_told_so() -> None:
     with pytest.raises(MissedEventsError) as caught:
         await anext(queue)
     assert caught.value.missed == 3
+
+
+def piece(notes: int) -> MusicGenerated:
+    note = Note(pitch=60, start_time=0, duration=1, velocity=80)
+    return MusicGenerated.model_construct(notes=(note,) * notes)
+
+
+async def test_notes_count_for_what_waits() -> None:
+    bound = 10
+    queue = EventQueue(bound)
+    for _ in range(3):
+        # One that is larger than all that may wait waits alone.
+        queue.put(piece(2 * bound * NOTES_PER_EVENT))
+        assert (await anext(queue)) is not None
+    for _ in range(5):
+        queue.put(piece(NOTES_PER_EVENT))
+    queue.put(piece(1))
+    with pytest.raises(MissedEventsError) as caught:
+        await anext(queue)
+    assert caught.value.missed == 6
 
 
 async def test_a_queue_that_ends_gives_first_what_waits_and_then_the_error() -> None:

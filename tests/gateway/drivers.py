@@ -29,7 +29,9 @@ from harmonic_protocol.messages.rooms import RoomJoined
 from harmonic_protocol.values import Mode
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.timebase import SharedClock
+from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.observability.tracing import NoTracer
 from harmonic_runtime.process.clock import SystemClock
 
@@ -226,12 +228,17 @@ class Neighbourhood:
         self.names = set(names)
         self.answers: dict[str, list[bytes | Exception]] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.at_once = self.most_at_once = 0
 
     def live(self) -> frozenset[str]:
         return frozenset(self.names)
 
     async def ask(self, gateway_id: str, body: bytes) -> bytes:
         self.asked.append((gateway_id, PresenceAsked.model_validate_json(body).since))
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0)
+        self.at_once -= 1
         answers = self.answers.get(gateway_id, [])
         answer = answers.pop(0) if answers else b'{"states":{}}'
         if isinstance(answer, Exception):
@@ -251,6 +258,7 @@ def live_layer(
     signals: Signals | None = None,
     gateways: Neighbourhood | None = None,
     read_bars: ReadBars = no_bars,
+    clock: Any = None,
 ) -> LiveLayer:
     """What rooms show and nothing stores, without other gateways unless they are given."""
     neighbours = gateways or Neighbourhood()
@@ -264,8 +272,14 @@ def live_layer(
     )
     presence = RoomPresence(memberships, questions, 10.0, Metrics())
     own = Signals(relay_to(memberships), bytes_per_s=1_000_000, metrics=Metrics())
+    clock = clock or cast("Any", SystemClock())
     bars = RoomBars(
-        memberships, read_bars, cast("Any", SystemClock()), cast("Any", tasks), Metrics()
+        memberships,
+        read_bars,
+        clock,
+        tasks=cast("Any", tasks),
+        metrics=Metrics(),
+        log=SampledLog(get_log(), clock),
     )
     return LiveLayer(signals or own, presence, bars, Witness(bus, "g1", memberships))
 

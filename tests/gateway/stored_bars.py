@@ -1,18 +1,27 @@
 """Bars of endless pieces as composers store them."""
 
-from harmonic_protocol.pieces import StoredBar, StoredNote
+from datetime import UTC, datetime
 
-#: A time far in the future, so that no bar here has ended by the clock.
-BEGIN = "2999-03-21T10:30:0{}.000Z"
+from harmonic_protocol.pieces import StoredBar, StoredNote
+from harmonic_runtime.process.clock import timestamp
+from harness.memory import SetClock
+
+#: When bar 0 begins, as Unix time.
+BEGINS_S = SetClock().seconds + 20
 NOTE = StoredNote(pitch=60, start_time=0, duration=1, velocity=80)
 
 
-def stored(number: int, *, universe: str = "u", notes: int = 1, begin: str = BEGIN) -> bytes:
+def moment(unix_s: float) -> str:
+    """A time as it stands in messages."""
+    return timestamp(datetime.fromtimestamp(unix_s, UTC))
+
+
+def stored(number: int, *, universe: str = "u", notes: int = 1, stream: str = "s") -> bytes:
     return StoredBar(
         universe_id=universe,
-        stream_id="s",
+        stream_id=stream,
         bar=number,
-        starts_at=begin.format(number),
+        starts_at=moment(BEGINS_S + number),
         duration=1,
         tempo=60,
         key="C",

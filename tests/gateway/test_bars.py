@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.stored_bars import stored
-from harmonic_gateway.delivery.bars import HeardBar, KeptBars, read_bar
+from gateway.stored_bars import BEGINS_S, stored
+from harmonic_gateway.delivery.bars import MAX_LEAD_S, HeardBar, KeptBars, Unbelieved, read_bar
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol.messages.endless import MAX_BAR_BYTES
 from harmonic_protocol.subjects import BAR_SLOTS
@@ -13,14 +13,14 @@ def bar(number: int, *, ends_s: float = 10, size: int = 2) -> HeardBar:
     return HeardBar("s", number, ends_s - 1, ends_s, b"x" * size)
 
 
-def taken(kept: KeptBars, one: HeardBar, now_s: float = 0) -> Frame | None:
+def taken(kept: KeptBars, one: HeardBar, now_s: float = 0) -> Frame | Unbelieved | None:
     return kept.take("u", one, now_s, over_s=99)
 
 
 def test_a_bar_is_news_once() -> None:
     kept = KeptBars()
     frame = taken(kept, bar(1))
-    assert frame is not None
+    assert isinstance(frame, Frame)
     assert (frame.name, frame.over_s, frame.offset) == ("music_bar", 99, None)
     assert taken(kept, bar(1)) is None
     assert taken(kept, bar(2)) is not None
@@ -46,19 +46,11 @@ def test_a_bar_that_has_ended_is_not_taken() -> None:
     assert kept.number == 0
 
 
-def test_what_is_beyond_the_bounds_is_shown_and_not_kept() -> None:
+def test_what_is_beyond_the_bound_of_bytes_is_shown_and_not_kept() -> None:
     kept = KeptBars(max_bytes=3)
-    assert taken(kept, bar(1)) is not None
-    assert taken(kept, bar(2)) is not None
-    assert (kept.number, kept.size_bytes, kept.turned_away) == (1, 2, 1)
-    many = KeptBars(max_bytes=2 * BAR_SLOTS)
-    for number in range(BAR_SLOTS + 2):
-        assert taken(many, bar(number)) is not None
-    assert (many.number, many.turned_away) == (BAR_SLOTS, 2)
-    many.forget("other")
-    assert many.number == BAR_SLOTS
-    many.forget("u")
-    assert (many.number, many.size_bytes) == (0, 0)
+    assert isinstance(taken(kept, bar(1)), Frame)
+    assert isinstance(taken(kept, bar(2)), Frame)
+    assert (kept.number, kept.size_bytes) == (1, 2)
 
 
 def test_what_has_ended_makes_room_for_a_bar_that_comes() -> None:
@@ -66,36 +58,63 @@ def test_what_has_ended_makes_room_for_a_bar_that_comes() -> None:
     taken(kept, bar(1, ends_s=5))
     taken(kept, bar(2, ends_s=10), now_s=5)
     assert [frame.data for frame in kept.frames("u", 5)] == [b"xx"]
-    assert (kept.number, kept.turned_away) == (1, 0)
+    assert kept.number == 1
 
 
 def test_a_bar_is_read_up_to_the_largest() -> None:
     payload = stored(1)
-    assert read_bar("u", payload + b" " * (MAX_BAR_BYTES - len(payload))) is not None
-    assert read_bar("u", payload + b" " * (MAX_BAR_BYTES + 1 - len(payload))) is None
+    largest = payload + b" " * (MAX_BAR_BYTES - len(payload))
+    assert isinstance(read_bar("u", largest, BEGINS_S), HeardBar)
+    assert read_bar("u", largest + b" ", BEGINS_S) is Unbelieved.NO_BAR
+
+
+def test_a_universe_has_so_many_unfinished_bars_and_no_more() -> None:
+    kept = KeptBars()
+    for number in range(BAR_SLOTS):
+        assert isinstance(taken(kept, bar(number)), Frame)
+    assert taken(kept, bar(BAR_SLOTS)) is Unbelieved.TOO_MANY
+    assert kept.number == BAR_SLOTS
+    # They have ended.
+    assert isinstance(taken(kept, bar(BAR_SLOTS, ends_s=20), now_s=10), Frame)
+    kept.forget("other")
+    assert kept.number == 1
+    kept.forget("u")
+    assert (kept.number, kept.size_bytes) == (0, 0)
 
 
 def test_a_bar_is_written_anew_with_what_is_declared_alone() -> None:
     payload = stored(1)
-    heard = read_bar("u", payload[:-1] + b',"evil":"<b>"}')
-    assert heard is not None
+    heard = read_bar("u", payload[:-1] + b',"evil":"<b>"}', BEGINS_S)
+    assert isinstance(heard, HeardBar)
     assert heard.data == payload
     assert heard.ends_s - heard.starts_s == 1
     assert (heard.stream_id, heard.number) == ("s", 1)
 
 
 @pytest.mark.parametrize(
-    "payload",
+    ("payload", "why"),
     [
-        b"",
-        b"{}",
-        b"[1]",
-        stored(1, universe="another"),
-        stored(1, notes=MAX_BAR_BYTES // 50),
-        stored(1).replace(b":60,", b":600,"),
-        stored(1).replace(b"2999", b"year"),
+        (b"", Unbelieved.NO_BAR),
+        (b"{}", Unbelieved.NO_BAR),
+        (b"[1]", Unbelieved.NO_BAR),
+        (stored(1, universe="another"), Unbelieved.ANOTHERS),
+        (stored(1, notes=MAX_BAR_BYTES // 50), Unbelieved.NO_BAR),
+        (stored(1).replace(b":60,", b":600,"), Unbelieved.NO_BAR),
+        (stored(1).replace(b'"startsAt":"2', b'"startsAt":"two'), Unbelieved.NO_BAR),
+        (
+            stored(1).replace(b'"duration":1.0,"tempo"', b'"duration":1e-9,"tempo"'),
+            Unbelieved.NO_BAR,
+        ),
     ],
-    ids=["nothing", "empty", "list", "another's", "large", "no pitch", "no time"],
+    ids=["nothing", "empty", "list", "another's", "large", "no pitch", "no time", "no length"],
 )
-def test_what_is_no_bar_of_the_universe_is_passed_over(payload: bytes) -> None:
-    assert read_bar("u", payload) is None
+def test_what_is_no_bar_of_the_universe_is_passed_over(payload: bytes, why: Unbelieved) -> None:
+    assert read_bar("u", payload, BEGINS_S) is why
+
+
+@pytest.mark.parametrize("year", [b"2999", b"9999"])
+def test_a_bar_that_begins_far_ahead_is_passed_over(year: bytes) -> None:
+    payload = stored(1).replace(b'"startsAt":"20', b'"startsAt":"' + year[:2])
+    assert read_bar("u", payload, BEGINS_S) is Unbelieved.TOO_EARLY
+    assert read_bar("u", stored(1), BEGINS_S - MAX_LEAD_S) is Unbelieved.TOO_EARLY
+    assert isinstance(read_bar("u", stored(0), BEGINS_S - MAX_LEAD_S + 1), HeardBar)

@@ -173,6 +173,22 @@ async def test_two_gateways_hold_leases_of_their_own_and_share_the_rest() -> Non
     assert (await fleet.take(gateway=0)) != [None]
 
 
+async def test_leases_that_the_broker_has_lost_are_granted_again_for_one_window_alone() -> None:
+    fleet = await started(Fleet(gateways=2))
+    allowed = SINGLY + DIVISION.leased
+
+    async def granted(gateway: int) -> int:
+        return (await fleet.take(2 * allowed, gateway=gateway)).count(None)
+
+    assert await granted(0) == allowed
+    # The stream of leases was restored from a backup, or its end is gone.
+    leases = tuple(subjects.lease(PARAMETERS, number, "ann") for number in (1, 2))
+    fleet.streams.stored = [one for one in fleet.streams.stored if one.subject not in leases]
+    assert await granted(1) == DIVISION.leased
+    fleet.clock.seconds += WINDOW_S + 1
+    assert await granted(0) + await granted(1) == allowed
+
+
 async def test_a_refused_client_that_waits_is_granted_by_a_lease(fleet: Fleet) -> None:
     await fleet.take(1)
     fleet.clock.seconds += 10

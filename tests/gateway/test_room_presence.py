@@ -11,7 +11,7 @@ from harmonic_gateway.delivery.presence import Stated, handed
 from harmonic_gateway.delivery.signals import pack
 from harmonic_gateway.membership.membership import Membership
 from harmonic_gateway.membership.memberships import Memberships
-from harmonic_gateway.membership.state_questions import ANNOUNCED, ATTEMPTS
+from harmonic_gateway.membership.state_questions import ANNOUNCED, ASKED_AT_ONCE, ATTEMPTS
 from harmonic_gateway.sockets import Frame
 from harmonic_protocol import subjects
 from harmonic_protocol.handed import PresenceAsked, PresenceTold
@@ -68,6 +68,16 @@ class Gateway:
 @pytest.fixture
 def gateway(bus: Bus, word: str) -> Gateway:
     return Gateway(bus, word, "g1", "g2", "g3")
+
+
+async def test_few_gateways_are_asked_at_the_same_time(bus: Bus, word: str) -> None:
+    gateway = Gateway(bus, word, *(f"g{number}" for number in range(2, 5 * ASKED_AT_ONCE)))
+    gateway.enters("bob")
+    gateway.located("g1")
+    gateway.presence.ask_again()
+    await gateway.tasks.done()
+    assert len(gateway.neighbours.asked) == 5 * ASKED_AT_ONCE - 2
+    assert gateway.neighbours.most_at_once == ASKED_AT_ONCE
 
 
 async def test_the_gateways_in_the_roster_are_asked_once(gateway: Gateway) -> None:

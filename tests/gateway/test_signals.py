@@ -9,6 +9,7 @@ from harmonic_gateway.delivery.signals import (
     ATTACHMENT_BYTES,
     SENDER,
     TOGETHER_S,
+    WAITING_S,
     Signals,
     event_name,
     unpack,
@@ -82,6 +83,20 @@ async def test_beyond_it_the_newest_of_each_sender_waits_and_the_others_are_drop
     assert room.heard[:2] == ["u a1", "u a2"]
     assert room.heard[2:] == ["u a4", "u b2"]
     assert room.metrics.registry.get_sample_value("harmonic_signals_superseded_total") == 2
+
+
+async def test_what_waits_is_bounded_in_bytes_and_who_waited_longest_makes_room() -> None:
+    room = Listener()
+    room.says("ann", "a1", size=2 * BYTES_PER_S)
+    most = int(WAITING_S)
+    for number in range(most + 2):
+        room.says(f"user-{number}", f"u{number}", size=BYTES_PER_S)
+    # One alone waits, whatever it takes.
+    room.says("last", "l1", size=int(WAITING_S + 1) * BYTES_PER_S)
+    await room.has_heard(2)
+    assert room.heard == ["u a1", "u l1"]
+    dropped = room.metrics.registry.get_sample_value("harmonic_signals_superseded_total")
+    assert dropped == most + 2
 
 
 async def test_rooms_do_not_share_a_budget() -> None:

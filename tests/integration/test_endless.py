@@ -126,6 +126,24 @@ async def test_a_second_start_and_an_end_that_is_none_are_refused(world: World) 
     assert "endlessPiece" not in await newcomer.joins(universe)
 
 
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"seed": 10**400},
+        {"seed": -1},
+        {"seed": 0.5},
+        {"style": "x" * 10_000},
+        {"style": "no-style"},
+    ],
+    ids=["huge seed", "negative seed", "broken seed", "long style", "unknown style"],
+)
+async def test_a_wish_that_cannot_be_is_refused(world: World, wish: dict[str, Any]) -> None:
+    universe, (ann,) = await world.together(world.name("ann"))
+    refused = await ann.asks("start_music", universeId=universe, **wish)
+    assert refused["error"]["code"] == "INVALID_PARAMETERS"
+    assert [fault["field"] for fault in refused["error"]["details"]["fields"]] == [*wish]
+
+
 async def test_a_piece_is_made_beside_it(world: World) -> None:
     universe, (ann,) = await playing(world, "ann")
     ack = await ann.asks("generate_music", universeId=universe, duration=2)

@@ -175,6 +175,30 @@ async def test_live_signals_have_one_rule_of_their_own(strict: World) -> None:
     await bob.hears("audio_analyzed")
 
 
+@pytest.mark.parametrize("kind", ["update_presence", "preview_parameters"])
+async def test_states_and_previews_are_held_to_it_as_well(strict: World, kind: str) -> None:
+    universe, (ann, bob) = await strict.together(strict.name("ann"), strict.name("bob"))
+    said = {"state": {"x": 1}} if kind == "update_presence" else {"physics": {"gravity": 1}}
+
+    answers = await asyncio.gather(
+        *(ann.asks(kind, universeId=universe, **said) for _ in range(150))
+    )
+
+    assert [answer["ok"] for answer in answers[:90]] == [True] * 90
+    details = next(a["error"]["details"] for a in answers[90:] if not a["ok"])
+    assert (details["limit"], details["windowMs"]) == (90, 3000)
+    assert (await bob.asks("time_sync", t0=1))["t0"] == 1
+
+
+async def test_starts_and_ends_of_music_are_counted(strict: World) -> None:
+    universe, (ann,) = await strict.together(strict.name("ann"))
+    for _ in range(2):
+        assert (await ann.asks("start_music", universeId=universe))["ok"]
+        assert (await ann.asks("stop_music", universeId=universe))["ok"]
+    refused = await ann.asks("start_music", universeId=universe)
+    assert (refused["error"]["code"], refused["error"]["details"]["limit"]) == ("RATE_LIMITED", 2)
+
+
 async def test_a_client_that_is_refused_on_and_on_is_told_and_closed_and_may_come_back(
     logs: Path,
 ) -> None:

@@ -164,10 +164,23 @@ async def test_what_is_stored_has_the_record_and_the_notes() -> None:
     assert bar.notes
 
 
-async def test_what_cannot_be_read_is_passed_over(scene: Scene) -> None:
-    for payload in (b"", b"{}", b"[1]", asked().to_json()[:-2]):
-        scene.receives(payload)
-    assert (scene.posted, scene.thread.waiting) == ([], [])
+async def test_a_bar_brings_the_next_one_as_it_will_be_if_nothing_is_changed() -> None:
+    made, raw = make_bar(asked())
+    forecast = StoredBar.model_validate_json(raw).forecast
+    _, raw = make_bar(asked(1).model_copy(update={"state": made.state}))
+    after = StoredBar.model_validate_json(raw)
+
+    assert forecast is not None
+    assert forecast.notes
+    assert (forecast.duration, forecast.notes) == (after.duration, after.notes)
+    assert (forecast.instruments, forecast.drums) == (after.instruments, after.drums)
+
+
+async def test_what_cannot_be_read_is_answered_at_once_and_logged_once(scene: Scene) -> None:
+    async with logging("bar_request_unreadable"):
+        for payload in (b"", b"{}", b"[1]", asked().to_json()[:-2]):
+            scene.receives(payload)
+    assert (scene.posted, scene.thread.waiting) == ([(INBOX, b"")] * 4, [])
     assert scene.outcomes == {"unreadable": 4}
 
 
@@ -210,13 +223,13 @@ async def test_a_bar_that_could_not_be_begun_in_time_is_not_composed(scene: Scen
 
 
 @pytest.mark.parametrize("error", [StreamFull("full"), BusUnavailable("away")], ids=str)
-async def test_a_bar_that_is_not_stored_is_not_answered(scene: Scene, error: Exception) -> None:
+async def test_a_bar_that_is_not_stored_is_answered_as_none(scene: Scene, error: Exception) -> None:
     scene.streams.failures.append(Failure(error))
     async with logging("bar_not_stored"):
         await scene.composes(asked())
-    assert scene.posted == []
+    assert scene.posted == [(INBOX, b"")]
     await scene.composes(asked())
-    assert len(scene.posted) == 1
+    assert len(scene.posted) == 2
     assert scene.outcomes == {"not_stored": 1, "composed": 1}
 
 
@@ -227,10 +240,31 @@ async def test_a_bar_that_cannot_be_made_harms_no_other(
         smaller.setattr(bar_jobs, "MAX_BAR_BYTES", 10)
         async with logging("bar_failed"):
             await scene.composes(asked())
-    assert (scene.posted, scene.streams.stored) == ([], [])
+    assert (scene.posted, scene.streams.stored) == ([(INBOX, b"")], [])
     await scene.composes(asked())
     assert scene.outcomes == {"failed": 1, "composed": 1}
     assert scene.shows("bars_composing") == 0
+
+
+async def test_a_state_that_cannot_be_gone_on_with_does_not_end_the_piece(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(job: BarJob) -> tuple[BarMade, bytes]:
+        if job.state is not None:
+            raise ZeroDivisionError
+        return make_bar(job)
+
+    monkeypatch.setattr(bar_jobs, "make_bar", failing)
+    async with logging("bar_failed"):
+        await scene.is_asked(asked(8).model_copy(update={"state": "a bug's"}))
+        scene.thread.composes()
+        while not scene.thread.waiting:  # noqa: ASYNC110 -- it waits for nothing else
+            await asyncio.sleep(0)
+        scene.thread.composes()
+        await scene.done()
+    ((_, answer),) = scene.posted
+    assert BarMade.model_validate_json(answer).bar == 8
+    assert scene.outcomes == {"composed": 1}
 
 
 @pytest.mark.parametrize("reply", ["", subjects.log("u"), subjects.bar("u", 1)])

@@ -25,11 +25,15 @@ OTHER_STREAMS = [
     "HU_REPLICAS",
     "HU_OPERATOR",
     "HU_AUDIT",
+    "HU_LEASES",
 ]
 STREAMS = [*LOGS, *OTHER_STREAMS, *LIMITS]
 #: Those with subjects that hold a digest of a user's id.
 USER_LIMITS = [f"HU_LIMIT_{rate}" for rate in ("PARAMETERS", "GENERATIONS", "ROOMS", "OPERATIONS")]
-OF_USERS = ["HU_SESSIONS", "HU_INDEX", "HU_OWNED", "HU_REVOCATIONS", *USER_LIMITS]
+OF_USERS = [
+    *("HU_SESSIONS", "HU_INDEX", "HU_OWNED", "HU_REVOCATIONS", "HU_LEASES"),
+    *USER_LIMITS,
+]
 
 
 def _read(verb: str, readers: Mapping[str, set[str]]) -> dict[str, set[str]]:
@@ -118,6 +122,7 @@ MAY_PUBLISH: Mapping[str, set[str]] = {
             "HU_OPERATOR": GATEWAY | STATE,
             "HU_NOTES": GATEWAY | MUSIC,
             "HU_REPLICAS": OPERATOR,
+            "HU_LEASES": OPERATOR,
             "HU_AUDIT": STATE | OPERATOR,
         },
     ),

@@ -7,6 +7,7 @@ from harmonic_protocol.values import MusicParameters, PhysicsParameters
 from harmonic_state.bar_plan import (
     LEAST_LEAD_US,
     MOST_LEAD_US,
+    MOST_RETRY_US,
     RETRY_US,
     STEP_US,
     AskComposer,
@@ -150,13 +151,33 @@ def test_without_an_answer_it_is_tried_again_a_little_later() -> None:
     plan = plan_of(bar(4))
     for _ in range(3):
         assert isinstance(plan.next(START_US, 0), AskComposer)
-        plan.failed(START_US - RETRY_US + 1)
+        plan.unanswered(START_US - RETRY_US + 1)
         assert plan.next(START_US, 0) == WaitUntil(START_US + 1)
-        plan.failed(START_US - RETRY_US)
+        plan.unanswered(START_US - RETRY_US)
     plan = ready()
     assert isinstance(plan.next(START_US, 0), RecordNext)
     plan.failed(START_US)
     assert isinstance(plan.next(START_US + RETRY_US, 0), RecordNext)
+
+
+def test_a_log_that_cannot_be_read_is_tried_more_and_more_rarely() -> None:
+    plan = ready()
+    now_us, pauses_us = START_US, []
+    for _ in range(7):
+        assert isinstance(plan.next(now_us, 0), RecordNext)
+        plan.failed(now_us)
+        step = plan.next(now_us, 0)
+        assert isinstance(step, WaitUntil)
+        pauses_us.append(step.at_us - now_us)
+        now_us = step.at_us
+    assert pauses_us[:3] == [RETRY_US, 2 * RETRY_US, 4 * RETRY_US]
+    assert pauses_us[-2:] == [MOST_RETRY_US, MOST_RETRY_US]
+
+    assert isinstance(plan.next(now_us, 0), RecordNext)
+    plan.done()
+    assert isinstance(plan.next(now_us, 0), RecordNext)
+    plan.failed(now_us)
+    assert plan.next(now_us, 0) == WaitUntil(now_us + RETRY_US)
 
 
 def test_a_piece_that_is_over_is_forgotten() -> None:

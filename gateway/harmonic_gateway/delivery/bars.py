@@ -4,12 +4,13 @@ Invariants:
 
 - A bar is taken once, by its piece and its number, whichever way it comes and however often.
 - A bar that has ended is neither taken nor told of.
-- What is kept is bounded, in bytes and in number. A bar beyond is shown to who is there, and not
-  kept.
+- What is kept is bounded in bytes. A bar beyond is shown to who is there, and not kept.
+- A universe has at most as many unfinished bars as its stream keeps. A bar beyond is not taken.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from harmonic_gateway.sockets import Frame
@@ -19,6 +20,18 @@ from harmonic_protocol.subjects import BAR_SLOTS
 
 #: All bars that a gateway keeps.
 MAX_KEPT_BYTES = 64 * 1024 * 1024
+#: Seconds before its beginning that a bar may come: more than any, with clocks a minute apart.
+MAX_LEAD_S = 70.0
+
+
+class Unbelieved(StrEnum):
+    """Why a bar is not shown to anybody, for operators."""
+
+    NO_BAR = "no bar"
+    ANOTHERS = "another universe's"
+    TOO_EARLY = "begins too far ahead"
+    NOT_PLAYED = "no bar of the piece that is played"
+    TOO_MANY = "more than are ever unfinished"
 
 
 class HeardBar(NamedTuple):
@@ -31,21 +44,23 @@ class HeardBar(NamedTuple):
     data: bytes
 
 
-def read_bar(universe_id: str, payload: bytes) -> HeardBar | None:
-    """A bar from what is stored of it, written anew; ``None`` if it is none of this universe.
+def read_bar(universe_id: str, payload: bytes, now_s: float) -> HeardBar | Unbelieved:
+    """A bar from what is stored of it, written anew; ``now_s`` is Unix time.
 
     It comes from another service and goes to every member, so nothing but what is declared is let
     through.
     """
     if len(payload) > MAX_BAR_BYTES:
-        return None
+        return Unbelieved.NO_BAR
     try:
         bar = StoredBar.model_validate_json(payload)
         starts_s = datetime.fromisoformat(bar.starts_at).timestamp()
     except ValueError:
-        return None
+        return Unbelieved.NO_BAR
     if bar.universe_id != universe_id:
-        return None
+        return Unbelieved.ANOTHERS
+    if starts_s > now_s + MAX_LEAD_S:
+        return Unbelieved.TOO_EARLY
     ends_s = starts_s + bar.duration
     return HeardBar(bar.stream_id, bar.bar, starts_s, ends_s, bar.to_json())
 
@@ -57,24 +72,25 @@ class KeptBars:
         self._max_bytes = max_bytes
         self._bars: dict[str, dict[tuple[str, int], tuple[HeardBar, Frame]]] = {}
         self.size_bytes = 0
-        #: Bars that were not kept for want of space.
-        self.turned_away = 0
 
     @property
     def number(self) -> int:
         """How many there are."""
         return sum(map(len, self._bars.values()))
 
-    def take(self, universe_id: str, bar: HeardBar, now_s: float, *, over_s: float) -> Frame | None:
+    def take(
+        self, universe_id: str, bar: HeardBar, now_s: float, *, over_s: float
+    ) -> Frame | Unbelieved | None:
         """The frame of a bar that is news, which is kept; ``over_s`` is its end by the loop."""
         self._prune(universe_id, now_s)
         bars = self._bars.get(universe_id, {})
         key = bar.stream_id, bar.number
         if bar.ends_s <= now_s or key in bars:
             return None
+        if len(bars) >= BAR_SLOTS:
+            return Unbelieved.TOO_MANY
         frame = Frame.event(MusicBar.spec.name, bar.data, over_s=over_s)
-        if len(bars) >= BAR_SLOTS or self.size_bytes + len(bar.data) > self._max_bytes:
-            self.turned_away += 1
+        if self.size_bytes + len(bar.data) > self._max_bytes:
             return frame
         self._bars.setdefault(universe_id, {})[key] = bar, frame
         self.size_bytes += len(bar.data)

@@ -24,14 +24,18 @@ BUDGET_INTERVAL_S = 0.1
 #: Signals of a room that follow one another within this are sent together: each write to each
 #: member costs as much as encoding a signal does. One signal alone does not wait.
 TOGETHER_S = 0.03
+#: Seconds' worth of its budget that wait in a room for each kind: what would wait for longer is
+#: no longer live.
+WAITING_S = 4.0
 
 
 class Signals:
     """Passes signals on to rooms, within each room's budget of bytes for each kind.
 
     Beyond it, the newest of each sender waits until there is room for it, and replaces the one
-    before; nothing else waits but for a moment, for those that come with it. A preview that waits
-    is discarded once its values are stored.
+    before; nothing else waits but for a moment, for those that come with it. What waits is bounded
+    in bytes as well: the sender that has waited longest makes room. A preview that waits is
+    discarded once its values are stored.
     """
 
     def __init__(
@@ -63,11 +67,9 @@ class Signals:
         if budget is None:
             budget = self._budgets[key] = _Budget(now_s)
         sender = message.headers.get(SENDER, "")
-        if sender in budget.waiting:
-            self._superseded.inc()
-            budget.waiting[sender] = message
-        elif budget.waiting or not budget.spend(len(message.payload), now_s, self._bytes_per_s):
-            budget.waiting[sender] = message
+        if budget.waiting or not budget.spend(len(message.payload), now_s, self._bytes_per_s):
+            most_bytes = int(self._bytes_per_s * WAITING_S)
+            self._superseded.inc(budget.keep(sender, message, most_bytes))
         else:
             self._pass_on(universe_id, message)
         self._look_again(key, budget)
@@ -85,7 +87,7 @@ class Signals:
 
         for sender, message in list(budget.waiting.items()):
             if is_late(message):
-                del budget.waiting[sender]
+                budget.take(sender)
                 self._superseded.inc()
         together = self._together.get(universe_id)
         if together:
@@ -122,7 +124,7 @@ class Signals:
         for sender, message in list(budget.waiting.items()):
             if not budget.spend(len(message.payload), now_s, self._bytes_per_s):
                 break
-            del budget.waiting[sender]
+            budget.take(sender)
             self._pass_on(key[0], message)
         if budget.waiting or budget.owes(now_s, self._bytes_per_s):
             self._look_again(key, budget)
@@ -133,14 +135,30 @@ class Signals:
 class _Budget:
     """What a room has spent: it may be in debt for one message, and has to earn it back."""
 
-    __slots__ = ("_debt_bytes", "_since_s", "timer", "waiting")
+    __slots__ = ("_debt_bytes", "_since_s", "_waiting_bytes", "timer", "waiting")
 
     def __init__(self, now_s: float) -> None:
-        #: The newest of each sender.
+        #: The newest of each sender, those first that have waited longest.
         self.waiting: dict[str, Message] = {}
+        self._waiting_bytes = 0
         self.timer: asyncio.TimerHandle | None = None
         self._debt_bytes = 0.0
         self._since_s = now_s
+
+    def keep(self, sender: str, message: Message, most_bytes: int) -> int:
+        """Have a message wait in its sender's place; return how many are dropped for it."""
+        before = self.waiting.get(sender)
+        self.waiting[sender] = message
+        self._waiting_bytes += len(message.payload) - (len(before.payload) if before else 0)
+        dropped = 0 if before is None else 1
+        while self._waiting_bytes > most_bytes and len(self.waiting) > 1:
+            self.take(next(iter(self.waiting)))
+            dropped += 1
+        return dropped
+
+    def take(self, sender: str) -> None:
+        """Have a sender's message wait no longer."""
+        self._waiting_bytes -= len(self.waiting.pop(sender).payload)
 
     def owes(self, now_s: float, bytes_per_s: int) -> bool:
         """Whether it is still in debt."""

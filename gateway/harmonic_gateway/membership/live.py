@@ -66,13 +66,15 @@ class LiveLayer:
         if isinstance(told, JoinTold):
             universe_id, at = told.universe_id, str(told.room["timestamp"])
             users = (str(each["userId"]) for each in told.room["participants"])
-            is_playing = told.room.get("endlessPiece") is not None
+            piece = told.room.get("endlessPiece")
+            stream_id = None if piece is None else str(piece["streamId"])
         else:
             universe_id, at = told.room.universe_id, told.room.timestamp
             users = (each.user_id for each in told.room.participants)
-            is_playing = told.room.endless_piece is not None
+            playing = told.room.endless_piece
+            stream_id = None if playing is None else playing.stream_id
         self.presence.located(universe_id, gateways, users, at)
-        self.bars.located(universe_id, is_playing=is_playing)
+        self.bars.located(universe_id, stream_id)
 
 
 def relay_to(memberships: Memberships) -> Callable[[str, Sequence[Message]], None]:

@@ -25,6 +25,7 @@ from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.bus.timebase import SharedClock
 from harmonic_runtime.observability.logs import BoundLogger
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.lifecycle import Tasks
 
 
@@ -53,7 +54,14 @@ def open_rooms(
     presence = RoomPresence(memberships, questions, settings.departure_grace_s, metrics)
     bus.on_reconnect(presence.catch_up)
     bus.on_gap(presence.ask_again)
-    bars = RoomBars(memberships, history.bars, clock, tasks, metrics)
+    bars = RoomBars(
+        memberships,
+        history.bars,
+        clock,
+        tasks=tasks,
+        metrics=metrics,
+        log=SampledLog(log, clock),
+    )
     bus.on_reconnect(bars.catch_up)
     bus.on_gap(bars.catch_up)
     relay = relay_to(memberships)

@@ -22,6 +22,8 @@ ANNOUNCED = "presence_announced"
 UNIVERSES_PER_QUESTION = 200
 #: States in one announcement.
 STATES_PER_ANNOUNCEMENT = 50
+#: Questions under way at the same time: an answer may take 2 MiB.
+ASKED_AT_ONCE = 16
 #: How often a gateway that is alive is asked, and how long apart.
 ATTEMPTS, PAUSE_S = 5, 0.4
 #: Announcements in a row, and the pause after them.
@@ -51,6 +53,7 @@ class StateQuestions:
         self._gateway_id = gateway_id
         self._ask_gateway = ask
         self._tasks = tasks
+        self._turns = asyncio.Semaphore(ASKED_AT_ONCE)
         self._outcomes = metrics.counters(table.PRESENCE_QUESTIONS)
 
     def ask(
@@ -76,7 +79,8 @@ class StateQuestions:
             try:
                 while since:
                     question = PresenceAsked(since=since).to_json()
-                    answer = await self._ask_gateway(gateway_id, question)
+                    async with self._turns:
+                        answer = await self._ask_gateway(gateway_id, question)
                     told = PresenceTold.model_validate_json(answer)
                     take(told)
                     since = {name: since[name] for name in told.rest if name in since}

@@ -1,6 +1,6 @@
 """One client on one namespace, and the interface of the application that serves it."""
 
-import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -162,7 +162,7 @@ class Connection:
 
         Return 0 if the message may be taken now, or the seconds until it may.
         """
-        return self._guard.take(asyncio.get_running_loop().time(), counts=events)
+        return self._guard.take(time.monotonic(), counts=events)
 
     def charge_to(self, budget: object) -> None:
         """From now on, charge the cost of the client's messages to this budget as well."""
@@ -170,7 +170,7 @@ class Connection:
 
     def count_refusal(self) -> bool:
         """Count a refused message; return whether it is to have its own line in the log."""
-        return self._socket.pace.refused(asyncio.get_running_loop().time())
+        return self._socket.pace.refused(time.monotonic())
 
     def write(self, encoded: Encoded) -> None:
         """Send a packet that is encoded for this namespace, if the client is connected to it."""

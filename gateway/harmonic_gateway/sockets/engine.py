@@ -5,6 +5,7 @@ packets to the client go through the session's outbox.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -318,7 +319,7 @@ class EngineSocket:
 
     def charge(self, cost_s: float) -> None:
         """Charge the client CPU seconds that belong to no message."""
-        self.pace.took(cost_s, asyncio.get_running_loop().time())
+        self.pace.took(cost_s, time.monotonic())
 
     async def slow_down(self) -> None:
         """Wait until the client's next message may be read, or close the client."""
@@ -327,7 +328,7 @@ class EngineSocket:
             if self.would(Input.SHUT) is not Do.NOTHING:
                 self._host.exhausted(self)
             return
-        now_s = asyncio.get_running_loop().time()
+        now_s = time.monotonic()
         wait_s = self.pace.wait_s(now_s)
         if wait_s:
             self.slow_until_s = now_s + wait_s

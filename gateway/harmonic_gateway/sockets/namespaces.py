@@ -32,7 +32,9 @@ from harmonic_gateway.sockets.handed import HandedConnection, HandedSession
 from harmonic_gateway.sockets.limits import (
     ATTACHMENTS_TIMEOUT_S,
     CONNECT_COUNTS,
+    MAX_SHORT_COST_S,
     MAX_TRANSPORT_BYTES,
+    SHORT_CHARACTERS,
     Guard,
     SocketLimits,
 )
@@ -92,11 +94,15 @@ class Namespaces:
         Receiving it took ``cost_s`` CPU seconds. If the application has to be asked, a coroutine is
         returned, which must be awaited before the next message is taken.
         """
-        began_s = time.thread_time()
+        is_short = isinstance(message, str) and len(message) <= SHORT_CHARACTERS
+        began_s = time.monotonic() if is_short else time.thread_time()
         packet = self._read(message)
         asks = packet is not None and self._follow(packet) and not self._is_refused(packet)
-        now_s = asyncio.get_running_loop().time()
-        self._socket.pace.took(cost_s + time.thread_time() - began_s, now_s)
+        now_s = time.monotonic()
+        took_s = (
+            min(now_s - began_s, MAX_SHORT_COST_S) if is_short else time.thread_time() - began_s
+        )
+        self._socket.pace.took(cost_s + took_s, now_s)
         return self._connect(packet) if packet is not None and asks else None
 
     def end(self, namespace: str, ended: Ended) -> None:
@@ -123,7 +129,7 @@ class Namespaces:
             kept = mover.hand_over(connection)
             known = (connection.id, connection.namespace, connection.pid, connection.elsewhere)
             session.connections.append(HandedConnection(*known, kept))
-        now_s = asyncio.get_running_loop().time()
+        now_s = time.monotonic()
         session.has_asked = self._has_asked
         session.busy_s = self._guard.busy_s(now_s)
         session.cost_s = self._socket.pace.busy_s(now_s)
@@ -136,7 +142,7 @@ class Namespaces:
     def take_over(self, session: HandedSession) -> list[tuple[Connection, HandedConnection]]:
         """The connections of a session that is being taken over; each has to be accepted."""
         self._has_asked = session.has_asked
-        now_s = asyncio.get_running_loop().time()
+        now_s = time.monotonic()
         self._guard.go_on(now_s, session.busy_s)
         self._socket.pace.go_on(now_s, session.cost_s)
         taken = []
@@ -222,9 +228,7 @@ class Namespaces:
     def _is_refused(self, packet: Incoming) -> bool:
         """Refuse a CONNECT that needs no decision of the application, and return whether it was."""
         # The first CONNECT of a session was counted with its handshake, per address.
-        if self._has_asked and self._guard.take(
-            asyncio.get_running_loop().time(), counts=CONNECT_COUNTS
-        ):
+        if self._has_asked and self._guard.take(time.monotonic(), counts=CONNECT_COUNTS):
             self._turn_away(TRY_LATER_CODE)
             return True
         self._has_asked = True

@@ -43,6 +43,10 @@ _WHOLE, _MOST_LENGTH, _MOST_LIFT, _MOST_ROOM = 1000, 500, 100, 10_000
 _PITCHES = 128
 _VOICES = 3
 _MOST_HEARD = 1 << 16
+#: Characters of the name of a theme, or of a section.
+_MOST_NAME = 16
+#: How often a run was heard, and the numbers that tell it from others.
+_MOST_RUN = 1 << 20
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_~"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
@@ -54,15 +58,20 @@ _FREE, _ROW = ".", "/"
 
 
 def written(position: PiecePosition) -> str:
-    """The state as text. If it is too long, runs are dropped first, then themes."""
+    """The state as text. If it is too long, runs are dropped first, then themes.
+
+    Raise :class:`ValueError` if it is too long without them.
+    """
     segment = _bounded(position.segment)
     text = _text(segment, position)
     while len(text) > MAX_STATE_BYTES:
         carried = segment.carried
         if carried.runs:
             carried = replace(carried, runs={})
-        else:
+        elif carried.themes:
             carried = replace(carried, themes=dict(list(carried.themes.items())[:-1]))
+        else:
+            raise ValueError("nothing is left to drop")
         segment = replace(segment, carried=carried)
         text = _text(segment, position)
     return text
@@ -106,7 +115,7 @@ def read_segment(text: str) -> Segment:
     bar = style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT
     themes, known = {}, {}
     for name, row in islice(it["themes"].items(), MOST_THEMES):
-        themes[name] = _theme(row[:3], bar)
+        themes[_name(name)] = _theme(row[:3], bar)
         known[name] = ThemeHistory(Cadence(row[3]), _whole(row[4], 0, _MOST_SLOTS))
     return Segment(
         style=style.name,
@@ -257,10 +266,21 @@ def _carried(it: Mapping[str, Any], themes: dict[str, Theme]) -> Carried:
         melody=(pitches[0], pitches[1]) if pitches else None,
         bass=None if it["bass"] is None else _whole(it["bass"], 0, _PITCHES - 1),
         voicing=tuple(_whole(pitch, 0, _PITCHES - 1) for pitch in voicing),
-        section=str(it["section"]),
+        section=_name(it["section"]),
         themes=themes,
-        runs={(int(at), int(step), int(count), int(up)): int(n) for at, step, count, up, n in runs},
+        runs=dict(map(_run, runs)),
     )
+
+
+def _name(text: Any) -> str:
+    if not isinstance(text, str) or len(text) > _MOST_NAME:
+        raise ValueError("no name")
+    return text
+
+
+def _run(row: Sequence[Any]) -> tuple[tuple[int, int, int, int], int]:
+    at, step, count, up, times = (_whole(number, -_MOST_RUN, _MOST_RUN) for number in row)
+    return (at, step, count, up), times
 
 
 def _key_text(key: Field) -> str:

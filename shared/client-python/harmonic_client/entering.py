@@ -11,6 +11,9 @@ from harmonic_protocol.messages.rooms import JoinRoom, LeaveRoom
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.values import Mode
 
+#: Seconds until a request that was not answered is made again.
+UNANSWERED_PAUSE_S = 0.2
+
 
 class RoomEntry:
     """The latest request for one room: to enter it, or to leave it."""
@@ -80,6 +83,8 @@ class RoomEntry:
             if answer is None:
                 if self._sender.connection.link is None:
                     return
+                # A namespace that has ended answers at once, before its connection ends.
+                await asyncio.sleep(UNANSWERED_PAUSE_S)
                 continue
             if answer["ok"]:
                 return

@@ -17,8 +17,10 @@ from harmonic_protocol.messages.declaration import Delivery, Event
 from harmonic_protocol.messages.endless import MusicBar
 from harmonic_protocol.messages.rooms import RoomJoined
 
-#: Events that wait for a consumer of ``async for``: with pieces of music, some 100 KiB each.
+#: Events that wait for a consumer of ``async for``; notes count as well, since a piece may have
+#: thousands.
 MAX_QUEUED_EVENTS = 1000
+NOTES_PER_EVENT = 100
 #: Frames that are known again: more than a server sends between two heartbeats.
 MAX_SEEN_FRAMES = 5000
 
@@ -83,13 +85,16 @@ class SeenFrames:
 class EventQueue:
     """The events that a consumer has not taken yet, in the order in which they came.
 
-    It holds at most ``bound`` events. The oldest live signals are dropped first, since newer ones
-    replace them. If only stored events wait, the consumer is raised :class:`MissedEventsError`.
+    It holds at most ``bound`` events; one with notes counts once more for each
+    ``NOTES_PER_EVENT`` of them, so that what waits is bounded in bytes as well. The oldest live
+    signals are dropped first, since newer ones replace them. If only stored events wait, the
+    consumer is raised :class:`MissedEventsError`.
     """
 
     def __init__(self, bound: int = MAX_QUEUED_EVENTS) -> None:
         self._bound = bound
         self._waiting: deque[AnyEvent] = deque()
+        self._weight = 0
         self._missed = 0
         self._is_over = False
         self._error: Exception | None = None
@@ -99,12 +104,15 @@ class EventQueue:
         """Add an event."""
         if self._is_over:
             return
-        if len(self._waiting) >= self._bound and not self._drop_signal():
-            self._missed += len(self._waiting) + 1
-            self._waiting.clear()
-            self.end(MissedEventsError(self._missed))
-            return
+        weight = _weight(event)
+        while self._waiting and self._weight + weight > self._bound:
+            if not self._drop_signal():
+                self._missed += len(self._waiting) + 1
+                self._waiting.clear()
+                self.end(MissedEventsError(self._missed))
+                return
         self._waiting.append(event)
+        self._weight += weight
         self._news.set()
 
     def end(self, error: Exception | None = None) -> None:
@@ -126,14 +134,22 @@ class EventQueue:
                 raise StopAsyncIteration
             self._news.clear()
             await self._news.wait()
-        return self._waiting.popleft()
+        event = self._waiting.popleft()
+        self._weight -= _weight(event)
+        return event
 
     def _drop_signal(self) -> bool:
         for place, event in enumerate(self._waiting):
             if isinstance(event, Event) and event.spec.delivery is Delivery.LIVE:
                 del self._waiting[place]
+                self._weight -= _weight(event)
                 return True
         return False
+
+
+def _weight(event: AnyEvent) -> int:
+    """As how many events one counts."""
+    return 1 + len(getattr(event, "notes", ())) // NOTES_PER_EVENT
 
 
 class EventFeed:

@@ -45,17 +45,25 @@ async def generate(
 
     with feed.listening(hear):
         payload = {**request, "universeId": requester.id, "opId": op_id}
-        seq = await sender.ask(GenerateMusic.spec.name, payload, requester.joined)
-        # Refusals before the ack were answered by asking again.
-        failures.clear()
+        # Refusals that acks have told of, by which ``ask`` asked again.
+        answered: set[object] = set()
+
+        def is_final(refusal: RefusedError) -> bool:
+            answered.add(refusal.refused.details.get("errorId"))
+            return False
+
+        seq = await sender.ask(GenerateMusic.spec.name, payload, requester.joined, is_final)
 
         def own() -> list[MusicGenerated]:
             return [piece for piece in pieces if piece.seq > seq]
 
+        def failed() -> list[RefusedError]:
+            return [one for one in failures if one.refused.details.get("errorId") not in answered]
+
         try:
-            await news.until(lambda: bool(own() or failures), MAX_PIECE_S)
+            await news.until(lambda: bool(own() or failed()), MAX_PIECE_S)
         except TimeoutError:
             raise UnansweredError("the piece did not come") from None
     if piece := own():
         return piece[0]
-    raise failures[0]
+    raise failed()[0]

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from harmonic_protocol.reasons import Reason
+from harmonic_protocol.refusals import Code, Refused
 
 MAX_ATTEMPTS = 5
 FIRST_PAUSE_MS = 200.0
@@ -39,6 +40,16 @@ class RenewToken:
 @dataclass(frozen=True, slots=True)
 class GiveUp:
     """Give the command up: another try would be refused, too."""
+
+
+def is_passing(refused: Refused) -> bool:
+    """Whether a refusal is of the moment: the same request may be granted on another connection."""
+    return (
+        refused.code is Code.INTERNAL_ERROR
+        or "retryAfterMs" in refused.details
+        or refused.reason is Reason.EXPIRED
+        or refused.reason in _PASSING
+    )
 
 
 def after_refusal(

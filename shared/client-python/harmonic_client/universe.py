@@ -18,6 +18,7 @@ from harmonic_client.entering import RoomEntry
 from harmonic_client.errors import HarmonicError, RefusedError, UnansweredError
 from harmonic_client.events import AnyEvent, EventFeed, NewerEvent
 from harmonic_client.generation import generate
+from harmonic_client.retry import is_passing
 from harmonic_client.room import RoomState
 from harmonic_client.sending import CommandSender
 from harmonic_client.signals import OwnPresence, OwnPreview
@@ -157,8 +158,15 @@ class SharedUniverse(RoomState):
 
     def connected(self, *, recovered: bool) -> None:
         """There is a connection."""
+        if self.status == "left":
+            return
+        if self.status == "refused":
+            if not (isinstance(self.error, RefusedError) and is_passing(self.error.refused)):
+                # Another try would be refused, too.
+                return
+            self.become("joining")
         # A room of a recovered session is joined again by the server.
-        if self.status not in ("left", "refused") and not (recovered and self.room):
+        if not (recovered and self.room):
             self._entry.enter(self._mode)
 
     def disconnected(self) -> None:

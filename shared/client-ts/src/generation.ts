@@ -25,7 +25,9 @@ export async function generate(
   request: Generation,
 ): Promise<MusicGenerated> {
   const opId = newId();
-  const heard = new Store<{ pieces: MusicGenerated[]; failure?: Error }>({ pieces: [] });
+  const heard = new Store<{ pieces: MusicGenerated[]; failures: RefusedError[] }>({ pieces: [], failures: [] });
+  // Refusals that acks have told of, by which `ask` asked again.
+  const answered = new Set<string | undefined>();
   const stops = [
     audience.on('music_generated', piece => {
       if (piece.userId !== connection.state.getSnapshot().userId) return;
@@ -33,20 +35,27 @@ export async function generate(
     }),
     audience.on('error', ({ code, message, details }) => {
       if (details.opId !== opId) return;
-      heard.change({ failure: new RefusedError({ code, message, details }) });
+      const failure = new RefusedError({ code, message, details });
+      heard.change({ failures: [...heard.getSnapshot().failures, failure] });
     }),
   ];
   try {
     const payload = { ...request, universeId: audience.id, opId };
-    const { seq } = await connection.ask('generate_music', payload, () => audience.joined());
-    // Refusals before the ack were answered by asking again.
-    const { pieces } = heard.getSnapshot();
-    heard.replace({ pieces });
+    const { seq } = await connection.ask(
+      'generate_music',
+      payload,
+      () => audience.joined(),
+      ({ details }) => {
+        answered.add(details.errorId);
+        return false;
+      },
+    );
     const own = () => heard.getSnapshot().pieces.find(piece => piece.seq > seq);
+    const failed = () => heard.getSnapshot().failures.find(({ details }) => !answered.has(details.errorId));
     const late = () => new UnansweredError('the piece did not come');
-    await until(heard, ({ failure }) => Boolean(own() ?? failure), MAX_PIECE_MS, late);
+    await until(heard, () => Boolean(own() ?? failed()), MAX_PIECE_MS, late);
     const piece = own();
-    if (!piece) throw heard.getSnapshot().failure;
+    if (!piece) throw failed();
     return piece;
   } finally {
     for (const stop of stops) stop();

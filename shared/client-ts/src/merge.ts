@@ -54,6 +54,21 @@ export interface SetUpdated {
   readonly current?: true;
 }
 
+/** Values by user. They have no prototype: a user may be called `constructor`. */
+function byUser<T>(...parts: readonly Readonly<Record<UserId, T>>[]): Record<UserId, T> {
+  return Object.assign(Object.create(null) as Record<UserId, T>, ...parts);
+}
+
+/** No users. */
+export const NOBODY: Readonly<Record<UserId, never>> = Object.freeze(byUser<never>());
+
+/** The values without those of a user. */
+function withoutUser<T>(values: Readonly<Record<UserId, T>>, userId: UserId): Record<UserId, T> {
+  const others = byUser(values);
+  delete others[userId];
+  return others;
+}
+
 type Sets = Record<string, Record<string, unknown> | undefined>;
 
 /** Both changes in one: for each field, the later value. */
@@ -112,13 +127,15 @@ export function entered(room: Room | undefined, told: RoomJoined): Room {
     sent: room?.sent ?? [],
     ...(room?.waiting && { waiting: room.waiting }),
     ...(room?.tried && { tried: room.tried }),
-    previews: {},
+    previews: NOBODY,
     // The server sends those that changed meanwhile.
-    presences: Object.fromEntries(
-      told.participants.flatMap(({ userId }) => {
-        const state = room?.presences[userId];
-        return state ? [[userId, state]] : [];
-      }),
+    presences: byUser(
+      Object.fromEntries(
+        told.participants.flatMap(({ userId }) => {
+          const state = room?.presences[userId];
+          return state ? [[userId, state]] : [];
+        }),
+      ),
     ),
   });
 }
@@ -127,13 +144,14 @@ export function entered(room: Room | undefined, told: RoomJoined): Room {
 export function updated(room: Room, set: SetName, event: SetUpdated): Room {
   const { seq, userId } = event;
   if (event.current || seq === undefined || seq <= room.seqs[set]) return room;
-  const { [userId]: tried, ...previews } = room.previews;
+  const tried = room.previews[userId];
   const left = tried && without(tried, set, event.changed);
+  const previews = withoutUser(room.previews, userId);
   return settled({
     ...room,
     committed: { ...room.committed, [set]: event.parameters },
     seqs: { ...room.seqs, [set]: seq },
-    previews: left ? { ...previews, [userId]: left } : previews,
+    previews: left ? byUser(previews, { [userId]: left }) : previews,
   });
 }
 
@@ -197,8 +215,8 @@ export function trying({ tried: _, ...room }: Room, changes: Changes): Room {
 export function previewed(room: Room, userId: UserId, event: ParametersPreviewed | Changes): Room {
   const sets = Object.keys(room.committed) as SetName[];
   const changes = Object.fromEntries(sets.flatMap(set => (event[set] ? [[set, event[set]]] : [])));
-  const { [userId]: _, ...others } = room.previews;
-  return { ...room, previews: isEmpty(changes) ? others : { ...others, [userId]: changes } };
+  const others = withoutUser(room.previews, userId);
+  return { ...room, previews: isEmpty(changes) ? others : byUser(others, { [userId]: changes }) };
 }
 
 /** The room with a new participant, or another mode of one; `me` is this client's user. */
@@ -219,8 +237,8 @@ export function arrived(room: Room, participant: Participant, seq: number, me?: 
 /** The room without a participant. */
 export function left(room: Room, userId: UserId, seq: number): Room {
   if (seq <= room.participantsSeq) return room;
-  const { [userId]: _, ...previews } = room.previews;
-  const { [userId]: __, ...presences } = room.presences;
+  const previews = withoutUser(room.previews, userId);
+  const presences = withoutUser(room.presences, userId);
   const participants = room.participants.filter(one => one.userId !== userId);
   return { ...room, participantsSeq: seq, participants, previews, presences };
 }
@@ -228,5 +246,5 @@ export function left(room: Room, userId: UserId, seq: number): Room {
 /** The room with new states of participants. */
 export function shown(room: Room, states: readonly Pick<ParticipantState, 'userId' | 'state'>[]): Room {
   const told = Object.fromEntries(states.map(({ userId, state }) => [userId, state]));
-  return { ...room, presences: { ...room.presences, ...told } };
+  return { ...room, presences: byUser(room.presences, told) };
 }

@@ -18,6 +18,11 @@ const PASSING: ReadonlySet<ErrorReason | undefined> = new Set<ErrorReason>([
   'QUEUE_FULL',
 ]);
 
+/** Whether a refusal is of the moment: the same request may be granted on another connection. */
+export function isPassing({ code, details: { reason, retryAfterMs } }: Pick<Refused, 'code' | 'details'>): boolean {
+  return code === 'INTERNAL_ERROR' || retryAfterMs !== undefined || reason === 'EXPIRED' || PASSING.has(reason);
+}
+
 /** The verdict on a command that was refused at this attempt, counted from 1. */
 export function afterRefusal(refusal: Refused, attempt: number, maxPauseMs: number): Verdict {
   const { reason, retryAfterMs } = refusal.details;

@@ -16,6 +16,7 @@ import { Listeners, type EventName } from './listeners.ts';
 import * as merge from './merge.ts';
 import { Presence, type PresenceState } from './presence.ts';
 import { Preview } from './preview.ts';
+import { isPassing } from './retry.ts';
 import { Store, until, type Watchable } from './store.ts';
 import { Updates, type Updated } from './updates.ts';
 
@@ -65,8 +66,8 @@ export class Universe implements Watchable<UniverseState> {
     this.#state = new Store<UniverseState>({
       status: 'joining',
       participants: [],
-      previews: {},
-      presences: {},
+      previews: merge.NOBODY,
+      presences: merge.NOBODY,
       unsettled: false,
     });
     this.#preview = new Preview(connection, id, changes => {
@@ -182,7 +183,13 @@ export class Universe implements Watchable<UniverseState> {
 
   /** The connection is there; called by the client. @internal */
   connected(recovered: boolean): void {
-    if (this.status === 'left') return;
+    const { status, error } = this.getSnapshot();
+    if (status === 'left') return;
+    if (status === 'refused') {
+      // Another try would be refused, too.
+      if (!(error instanceof RefusedError && isPassing(error))) return;
+      this.#state.change({ status: 'joining' });
+    }
     // A room of a recovered session is joined again by the server.
     if (!recovered || !this.#room) this.#join();
   }
@@ -229,7 +236,7 @@ export class Universe implements Watchable<UniverseState> {
       this.#state.change({ endlessPiece: undefined });
     } else if (event.endsWith('_updated')) {
       const set = event.slice(0, -'_updated'.length);
-      if (set in room.committed) {
+      if (Object.hasOwn(room.committed, set)) {
         this.#show(merge.updated(room, set as merge.SetName, payload as merge.SetUpdated));
       }
     }
@@ -256,7 +263,8 @@ export class Universe implements Watchable<UniverseState> {
   #refuse(error: Error): void {
     this.#room = undefined;
     const { parameters: _, mode: __, ...rest } = this.getSnapshot();
-    this.#state.replace({ ...rest, status: 'refused', participants: [], previews: {}, presences: {}, error });
+    const nobody = { participants: [], previews: merge.NOBODY, presences: merge.NOBODY };
+    this.#state.replace({ ...rest, ...nobody, status: 'refused', error });
     this.#updates.undo(error);
   }
 

@@ -127,11 +127,11 @@ test('a preview of somebody else is theirs, and ends by their update, by silence
   let room = merge.arrived(merge.entered(undefined, told(5)), ben, 6);
   room = merge.previewed(room, 'ben', { physics: { gravity: 1, friction: 0.1 } });
   assert.equal(gravity(room), 9.81);
-  assert.deepEqual(room.previews, { ben: { physics: { gravity: 1, friction: 0.1 } } });
+  assert.deepEqual({ ...room.previews }, { ben: { physics: { gravity: 1, friction: 0.1 } } });
   const updated = merge.updated(room, 'physics', physicsUpdated(7, 'ben', { gravity: 1 }));
-  assert.deepEqual(updated.previews, { ben: { physics: { friction: 0.1 } } });
-  assert.deepEqual(merge.previewed(room, 'ben', {}).previews, {});
-  assert.deepEqual(merge.left(room, 'ben', 7).previews, {});
+  assert.deepEqual({ ...updated.previews }, { ben: { physics: { friction: 0.1 } } });
+  assert.deepEqual({ ...merge.previewed(room, 'ben', {}).previews }, {});
+  assert.deepEqual({ ...merge.left(room, 'ben', 7).previews }, {});
 });
 
 test('what one tries out oneself is shown until it is sent as an update', () => {
@@ -161,7 +161,30 @@ test('what participants show of themselves is there until they leave, and while 
   let room = merge.arrived(merge.entered(undefined, told(5)), ben, 6);
   room = merge.shown(room, [{ userId: 'ben', state: { x: 1 } }, { userId: 'ann', state: { x: 2 } }]);
   room = merge.shown(room, [{ userId: 'ben', state: { y: 3 } }]);
-  assert.deepEqual(room.presences, { ben: { y: 3 }, ann: { x: 2 } });
-  assert.deepEqual(merge.left(room, 'ben', 7).presences, { ann: { x: 2 } });
-  assert.deepEqual(merge.entered(room, told(8)).presences, { ann: { x: 2 } });
+  assert.deepEqual({ ...room.presences }, { ben: { y: 3 }, ann: { x: 2 } });
+  assert.deepEqual({ ...merge.left(room, 'ben', 7).presences }, { ann: { x: 2 } });
+  assert.deepEqual({ ...merge.entered(room, told(8)).presences }, { ann: { x: 2 } });
+});
+
+test('a user may be called like something that every object has', () => {
+  for (const userId of ['constructor', '__proto__', 'hasOwnProperty', 'toString']) {
+    const odd = { userId, username: 'Odd', mode: 'edit' } as const;
+    const room = merge.entered(undefined, { ...told(5), participants: [ann, odd] });
+    assert.equal(room.presences[userId], undefined);
+    assert.equal(room.previews[userId], undefined);
+    const again = merge.entered(merge.entered(room, told(6)), { ...told(7), participants: [ann, odd] });
+    assert.deepEqual(Object.keys(again.presences), []);
+
+    const said = { userId, state: { x: 1 } };
+    const shown = merge.previewed(merge.shown(room, [said]), userId, { physics: { gravity: 3 } });
+    assert.deepEqual(Object.entries(shown.presences), [[userId, { x: 1 }]]);
+    assert.deepEqual(Object.entries(shown.previews), [[userId, { physics: { gravity: 3 } }]]);
+    const kept = merge.entered(shown, { ...told(6), participants: [ann, odd] });
+    assert.deepEqual(Object.entries(kept.presences), [[userId, { x: 1 }]]);
+
+    const stored = merge.updated(shown, 'physics', physicsUpdated(6, userId, { gravity: 3 }));
+    assert.deepEqual(Object.keys(stored.previews), []);
+    const gone = merge.left(shown, userId, 6);
+    assert.deepEqual([Object.keys(gone.presences), Object.keys(gone.previews)], [[], []]);
+  }
 });

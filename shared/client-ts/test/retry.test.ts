@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Details, ErrorCode } from '../../contract/protocol.ts';
-import { afterRefusal } from '../src/retry.ts';
+import { afterRefusal, isPassing } from '../src/retry.ts';
 
 const refused = (code: ErrorCode, details: Details = {}) => ({ code, message: 'No', details });
 
@@ -33,4 +33,20 @@ test('what another try does not change is given up', () => {
   ]) {
     assert.deepEqual(afterRefusal(refusal, 1, 10_000), { what: 'give up' });
   }
+});
+
+test('a refusal is of the moment, or for good', () => {
+  const passing = [
+    refused('INTERNAL_ERROR'),
+    refused('RATE_LIMITED', { retryAfterMs: 100 }),
+    refused('AUTH_ERROR', { reason: 'EXPIRED' }),
+    refused('RATE_LIMITED', { reason: 'QUEUE_FULL' }),
+  ];
+  const final = [
+    refused('AUTH_ERROR', { reason: 'REVOKED' }),
+    refused('NOT_FOUND'),
+    refused('PERMISSION_DENIED', { reason: 'KICKED' }),
+    refused('ROOM_FULL'),
+  ];
+  assert.deepEqual([...passing, ...final].map(isPassing), [...passing.map(() => true), ...final.map(() => false)]);
 });

@@ -113,6 +113,15 @@ class MusicStopped(Event):
     replayed: Literal[True] | None = None
 
 
+class BarForecast(WireModel):
+    """The bar after another one, as it will be unless a parameter is changed before its record."""
+
+    duration: Annotated[float, Field(gt=0, description="seconds")]
+    notes: tuple[Note, ...]
+    instruments: dict[VoiceName, Program] | None = None
+    drums: tuple[Stroke, ...] | None = None
+
+
 class MusicBar(Event):
     """A bar of the endless piece, sent between one and three seconds before it begins.
 
@@ -120,7 +129,8 @@ class MusicBar(Event):
     later, never earlier. The notes' ``startTime`` counts from the bar's beginning; a note may ring
     beyond the bar's end. ``asOf`` is the `seq` of the last update whose values are heard. Bars that
     have not ended are sent again to a client that enters or returns: tell repeated bars by their
-    ``streamId`` and ``bar``.
+    ``streamId`` and ``bar``. A client whose connection is broken when the next bar is due plays
+    ``forecast`` in its place.
     """
 
     spec: ClassVar = EventSpec("music_bar", Delivery.TIMED)
@@ -139,3 +149,4 @@ class MusicBar(Event):
     meter: MeterName | None = None
     instruments: dict[VoiceName, Program] | None = None
     drums: tuple[Stroke, ...] | None = None
+    forecast: BarForecast | None = None

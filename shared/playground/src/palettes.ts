@@ -10,7 +10,8 @@ export interface Palette {
 }
 
 const even = (value: number) => [value, value, value] as const;
-const PALETTES: Readonly<Record<string, Palette>> = {
+// Anybody may name a scheme `constructor`, which a mere object would know.
+const PALETTES: ReadonlyMap<string, Palette> = new Map(Object.entries<Palette>({
   rainbow: { base: even(0.55), range: even(0.45), frequency: even(1), phase: [0, 0.33, 0.67] },
   aurora: { base: [0.25, 0.6, 0.6], range: [0.25, 0.35, 0.3], frequency: [0.8, 0.6, 0.7], phase: [0.6, 0.05, 0.35] },
   sunset: { base: [0.78, 0.42, 0.48], range: [0.22, 0.32, 0.3], frequency: [0.7, 0.7, 0.6], phase: [0, 0.12, 0.5] },
@@ -19,14 +20,14 @@ const PALETTES: Readonly<Record<string, Palette>> = {
   forest: { base: [0.4, 0.6, 0.3], range: [0.3, 0.3, 0.22], frequency: [0.7, 0.6, 0.8], phase: [0.2, 0, 0.3] },
   candy: { base: [0.85, 0.55, 0.78], range: [0.15, 0.3, 0.22], frequency: [0.9, 0.8, 0.7], phase: [0.1, 0.4, 0.75] },
   monochrome: { base: even(0.72), range: even(0.26), frequency: even(0.7), phase: even(0) },
-};
+}));
 
 /** The schemes that the page has colours for. */
-export const SCHEME_OPTIONS: readonly Option[] = Object.keys(PALETTES).map(value => ({ value, label: capital(value) }));
+export const SCHEME_OPTIONS: readonly Option[] = [...PALETTES.keys()].map(value => ({ value, label: capital(value) }));
 
 /** The palette of a scheme; of one that the page does not know, one that follows from its name. */
 export function paletteOf(scheme: string): Palette {
-  const known = PALETTES[scheme];
+  const known = PALETTES.get(scheme);
   if (known) return known;
   const turn = hash(scheme) / 2 ** 32;
   return { base: even(0.55), range: even(0.4), frequency: [0.6, 0.7, 0.8], phase: [turn, turn + 0.2, turn + 0.45] };

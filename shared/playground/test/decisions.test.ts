@@ -73,6 +73,13 @@ function rgb(hue: number, saturation: number, light: number): number[] {
   });
 }
 
+test('a scheme may have any name', () => {
+  for (const scheme of ['rainbow', 'nobody knows it', 'constructor', 'toString', '__proto__']) {
+    const palette = paletteOf(scheme);
+    for (const part of [palette.base, palette.range, palette.frequency, palette.phase]) assert.equal(part.length, 3);
+  }
+});
+
 test('who moves a field is known by its preview', () => {
   const previews = { ann: { music: { tempo: 90 } }, ben: { physics: { gravity: 3 } } };
   assert.deepEqual(moverOf(previews, 'physics', 'gravity'), ['ben', 3]);
@@ -185,6 +192,22 @@ test('the bars of one piece are kept in their order, each once, and its roll nev
   assert.equal(endless.pitches.high, 79);
   for (let bar = 0; bar < 40; bar += 1) endless = withBar(endless, barOf(bar), () => false);
   assert.equal(endless.bars.length, 16);
+});
+
+test('the bar after the last one is known as it is foreseen, and played on from where it has come', () => {
+  const at = (bar: number, startsAt: string) => barOf(bar, { startsAt, duration: 2, key: 'C', forecast: { duration: 1, notes: [] } });
+  const first = withBar(undefined, at(3, '2026-01-01T00:00:00.000Z'), () => false);
+  const { forecast } = first;
+  assert.deepEqual([forecast?.bar, forecast?.startsAt, forecast?.duration], [4, '2026-01-01T00:00:02.000Z', 1]);
+  assert.equal(withBar(first, at(2, '2025-12-31T23:59:58.000Z'), () => false).forecast, forecast);
+  assert.equal(withBar(first, at(4, '2026-01-01T00:00:02.000Z'), () => false).forecast?.bar, 5);
+  const progress = new Progress();
+  const [foreseen, bar] = [{ notes: [] } as never, { notes: [] } as never];
+  progress.replace(foreseen, bar);
+  assert.ok(progress.isNew(bar));
+  progress.advance(foreseen, 1.5, 0);
+  progress.replace(foreseen, bar);
+  assert.deepEqual(progress.advance(bar, 2, 0), [1.5, 2]);
 });
 
 test('a move is heard from the first bar that follows it, and the last of one hand counts', () => {

@@ -61,6 +61,6 @@ await when(ann, ({ previews }) => previews['ben'] !== undefined);
 const left = next(ann, 'participant_left', ({ userId }) => userId === 'ben');
 ben.leave();
 await left;
-assert.deepEqual(ann.getSnapshot().previews, {});
+assert.deepEqual({ ...ann.getSnapshot().previews }, {});
 assert.deepEqual(ann.participants.map(({ userId }) => userId), ['ann']);
 done();

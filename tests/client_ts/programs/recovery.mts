@@ -1,6 +1,6 @@
 // Connections are cut: what was done meanwhile arrives, and nothing is shown that is not so.
 import assert from 'node:assert/strict';
-import { cut, done, join, next, when, WEBSOCKET } from './plan.mts';
+import { call, cut, done, join, next, universeId, viewedId, when, WEBSOCKET } from './plan.mts';
 
 const { client, universe: ann } = await join('ann', 0, WEBSOCKET);
 const { universe: ben } = await join('ben', 1, WEBSOCKET);
@@ -8,7 +8,7 @@ const { universe: ben } = await join('ben', 1, WEBSOCKET);
 // What Ann shows of herself, Ben sees, and still sees when she is back.
 ann.present({ cursor: 1 });
 ann.present({ cursor: 2 });
-assert.deepEqual(ann.getSnapshot().presences, { ann: { cursor: 2 } });
+assert.deepEqual({ ...ann.getSnapshot().presences }, { ann: { cursor: 2 } });
 await when(ben, ({ presences }) => presences['ann']?.['cursor'] === 2);
 ben.present({ cursor: 3 });
 await when(ann, ({ presences }) => presences['ben']?.['cursor'] === 3);
@@ -37,7 +37,7 @@ await when(ben, ({ parameters }) => parameters?.physics.gravity === 3);
 assert.deepEqual(ann.parameters, ben.parameters);
 assert.deepEqual(updates.filter(gravity => gravity === 3), [3]);
 
-assert.deepEqual(ann.getSnapshot().presences, { ann: { cursor: 2 }, ben: { cursor: 3 } });
+assert.deepEqual({ ...ann.getSnapshot().presences }, { ann: { cursor: 2 }, ben: { cursor: 3 } });
 
 // A session that is not recovered: the room is joined again, and its state replaced.
 const anew = next(client, 'connect_success');
@@ -57,6 +57,24 @@ const { client: other, universe: cat } = await join('cat', 0, { ...WEBSOCKET, pa
 other.socket.disconnect();
 await assert.rejects(cat.set({ physics: { gravity: 19 } }), { code: 'UNANSWERED' });
 assert.equal(cat.parameters?.physics.gravity, 3);
+
+// A refusal of the moment ends with its connection, and one for good does not.
+const kicked = client.universe(viewedId, 'view');
+await kicked.joined();
+assert.equal((await call('DELETE', `/universes/${viewedId}/participants/ann`, 'owner')).status, 204);
+await when(kicked, ({ status }) => status === 'refused');
+const passing = { code: 'INTERNAL_ERROR', message: 'for now', details: { retryAfterMs: 9 } };
+ann.heard('room_error', { ...passing, error: 'for now', universeId });
+assert.equal(ann.status, 'refused');
+client.socket.disconnect();
+Object.assign(client.socket, { _pid: undefined });
+client.connect();
+await when(ann, ({ status }) => status === 'joined');
+// Commands are answered in order: a join of the other room would be answered by then.
+await ann.set({ physics: { gravity: 3 } });
+assert.equal(kicked.status, 'refused');
+kicked.join('view');
+await kicked.joined();
 
 // A room that was left while the connection was broken is left.
 const gone = next(ben, 'participant_left', ({ userId }) => userId === 'ann');

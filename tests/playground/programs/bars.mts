@@ -27,7 +27,14 @@ const nearMs = isByHand ? 150 : 600;
 const networks = await Promise.all(plan.gateways.map(url => network(url, LATENCY_MS, JITTER_MS)));
 /** When Ben's window received which bar for the first time. */
 const receivedMs = new Map<number, number>();
+/** How long it was away each time. */
+const awayMs: number[] = [];
+let awaySinceMs: number | undefined;
 const received = (text: string): void => {
+  if (awaySinceMs !== undefined && text.includes('"connect_success"')) {
+    awayMs.push(Date.now() - awaySinceMs);
+    awaySinceMs = undefined;
+  }
   const number = Number(/"music_bar",.*"bar":(\d+)/.exec(text)?.[1]);
   if (!Number.isNaN(number) && !receivedMs.has(number)) receivedMs.set(number, Date.now());
 };
@@ -56,6 +63,7 @@ const spacing = Math.floor(wanted / (outages + 1));
 for (let outage = 1; outage <= outages; outage += 1) {
   await eventually(async () => bars.length, count => count > outage * spacing, 'bars come', Infinity);
   await sleep(Math.random() * 1000 * (bars[0]?.duration ?? 1));
+  awaySinceMs = Date.now();
   await networks[1]?.outage(isByHand ? OUTAGE_MS : 0);
 }
 const judged = await eventually(
@@ -85,8 +93,10 @@ console.log(
     mostApartMs: sorted.at(-1),
     medianApartMs: sorted[sorted.length >> 1],
     lateMs: [anns, bens].map(all => [Math.min(...all.map(({ lateMs }) => lateMs)), Math.max(...all.map(({ lateMs }) => lateMs))]),
-    leastLeadMs: Math.min(...leads),
-    outages,
+    leastLeadMs: Math.min(...leads.filter(Number.isFinite)),
+    notReceived: leads.filter(leadMs => !Number.isFinite(leadMs)).length,
+    receivedLate: leads.filter(leadMs => Number.isFinite(leadMs) && leadMs < 0).length,
+    awayMs,
     notWhole: { ann: anns.filter(one => !isWhole(one)), ben: bens.filter(one => !isWhole(one)) },
   }),
 );

@@ -7,6 +7,8 @@ export interface Endless {
   readonly streamId: string;
   /** By their number. */
   readonly bars: readonly MusicBar[];
+  /** The bar after the last one, as it will be unless somebody moves something. */
+  readonly forecast?: MusicBar | undefined;
   /** All pitches so far: a roll whose rows move with every bar cannot be read. */
   readonly pitches: PitchRange;
 }
@@ -30,12 +32,23 @@ const LEAST_PITCHES: PitchRange = { low: 43, high: 79 };
 export function withBar(endless: Endless | undefined, bar: MusicBar, isOver: (bar: MusicBar) => boolean): Endless {
   const { bars, pitches } = endless?.streamId === bar.streamId ? endless : { bars: [], pitches: LEAST_PITCHES };
   const others = bars.filter(other => other.bar !== bar.bar && !isOver(other));
+  const kept = [...others, bar].sort((one, another) => one.bar - another.bar).slice(-MAX_BARS);
+  const last = kept.at(-1) ?? bar;
   const { low, high } = bar.notes.length ? pitchRange(bar.notes) : pitches;
   return {
     streamId: bar.streamId,
-    bars: [...others, bar].sort((one, other) => one.bar - other.bar).slice(-MAX_BARS),
+    bars: kept,
+    forecast: last === bar || !endless?.forecast ? forecastOf(last) : endless.forecast,
     pitches: { low: Math.min(low, pitches.low), high: Math.max(high, pitches.high) },
   };
+}
+
+/** The bar after one, if it is as foreseen. */
+function forecastOf(bar: MusicBar): MusicBar | undefined {
+  const { forecast, startsAt, duration } = bar;
+  if (!forecast) return undefined;
+  const endsAt = new Date(Date.parse(startsAt) + duration * 1000).toISOString();
+  return { ...bar, ...forecast, bar: bar.bar + 1, startsAt: endsAt };
 }
 
 /** The moves with one more. Of those of the same things by the same user that no bar follows, the last one counts. */

@@ -1,7 +1,7 @@
 // Hands what is played to the orchestra: a little ahead of the sound, and each note once.
 import { AudioTime } from './audio-time.ts';
 import type { Orchestra } from './instruments.ts';
-import { beginning, positionS, Progress, ringingAt, type Playing } from './timeline.ts';
+import { beginning, positionS, Progress, ringingAt, type Playing, type Section } from './timeline.ts';
 
 /** Notes are handed over so long before they sound: timers of hidden pages come once a second. */
 const AHEAD_S = 1.6;
@@ -24,6 +24,11 @@ export class HandOver {
     this.#audio.sample(this.#orchestra.context.currentTime, nowMs);
     this.#progress.keep(playing);
     for (const one of playing) this.#section(one, nowMs);
+  }
+
+  /** Play a section in place of another one: what was handed over of that is not played again. */
+  replace(section: Section, by: Section): void {
+    this.#progress.replace(section, by);
   }
 
   /** End what sounds, and what was handed over: it is handed over again from where it is by then. */

@@ -54,7 +54,7 @@ interface Part {
 const MAX_POLYPHONY = 48;
 /** Voices with a program each: more than sound at once. */
 const MAX_PARTS = 12;
-const VOLUMES_DB: Readonly<Record<string, number>> = { melody: -7, counter: -12, pads: -17, bass: -9 };
+const VOLUMES_DB: ReadonlyMap<string, number> = new Map(Object.entries({ melody: -7, counter: -12, pads: -17, bass: -9 }));
 /** Strokes of one drum that come closer together are one. */
 const MIN_STROKE_GAP_S = 0.006;
 
@@ -96,7 +96,9 @@ export class Orchestra {
   /** Let a note begin at a time of the context, by the program of its voice. */
   note({ pitch, duration, velocity, voice = 'melody' }: Note, instruments: Section['instruments'], atS: number): void {
     const frequency = 440 * 2 ** ((pitch - 69) / 12);
-    const program = instruments?.[voice] ?? (voice === 'bass' ? BASS_PROGRAM : 0);
+    // A voice may be called like what every object has.
+    const told = instruments && Object.hasOwn(instruments, voice) ? instruments[voice] : undefined;
+    const program = told ?? (voice === 'bass' ? BASS_PROGRAM : 0);
     this.#part(voice, program).synth.triggerAttackRelease(frequency, duration, atS, (velocity / 127) ** 1.4);
   }
 
@@ -134,7 +136,7 @@ export class Orchestra {
 
   #made(voice: string, program: number): Part {
     const part = made(timbreOf(program, voice));
-    part.synth.volume.value = VOLUMES_DB[voice] ?? -10;
+    part.synth.volume.value = VOLUMES_DB.get(voice) ?? -10;
     part.synth.maxPolyphony = MAX_POLYPHONY;
     if (part.filter) part.synth.chain(part.filter, this.#dry);
     else part.synth.connect(this.#dry);

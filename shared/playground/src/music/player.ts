@@ -21,6 +21,10 @@ export interface PlayerState {
 
 const INTERVAL_MS = 100;
 const REPLAY_DELAY_MS = 150;
+/** A bar that has not come so long before its beginning is played as it was foreseen. */
+const FORECAST_AHEAD_MS = 300;
+/** A bar that begins later than foreseen by more is played anew. */
+const SAME_BEGINNING_MS = 5;
 /** Bars are shown for so long after their end. */
 const SHOWN_AFTER_MS = 4000;
 const VOLUME = 0.8;
@@ -49,7 +53,12 @@ export class Player {
     if (isOn(playing, nowMs)) return [playing];
     // Until the first answer, the server's time is not known.
     if (!endless || this.#clock.rttMs === undefined) return [];
-    return endless.bars.map(section => ({ section, startMs: nowMs + this.#clock.until(section.startsAt) }));
+    const { bars, forecast } = endless;
+    const isMissing = forecast && !this.#endsAt && this.#clock.until(forecast.startsAt) < FORECAST_AHEAD_MS;
+    return [...bars, ...(isMissing ? [forecast] : [])].map(section => ({
+      section,
+      startMs: nowMs + this.#clock.until(section.startsAt),
+    }));
   }
 
   /** A piece came: begin when everybody does, or in its middle. It does not interrupt an endless one. */
@@ -62,6 +71,7 @@ export class Player {
   hearBar(bar: MusicBar): void {
     const { endless } = this.state.getSnapshot();
     if (endless?.streamId !== bar.streamId) this.#endsAt = undefined;
+    else if (endless.forecast?.bar === bar.bar) this.#replaceForecast(endless.forecast, bar);
     const isOver = ({ startsAt, duration }: MusicBar) => this.#clock.until(startsAt) + duration * 1000 < -SHOWN_AFTER_MS;
     this.#change({ endless: withBar(endless, bar, isOver) });
     void this.#load();
@@ -134,6 +144,11 @@ export class Player {
     this.state.set(rest);
     // A piece that plays here goes on.
     if (!rest.playing) this.#restart();
+  }
+
+  #replaceForecast(forecast: MusicBar, bar: MusicBar): void {
+    if (Math.abs(Date.parse(bar.startsAt) - Date.parse(forecast.startsAt)) <= SAME_BEGINNING_MS) this.#handOver?.replace(forecast, bar);
+    else if (this.#clock.until(forecast.startsAt) < FORECAST_AHEAD_MS) this.#handOver?.restart();
   }
 
   // Hand over everything anew, from where it is.

@@ -31,7 +31,7 @@ const SHOWN_S = 8;
 const LINE_PART = 0.22;
 const DRUM_LANE = 14;
 const FLAG_HEIGHT = 15;
-const HUES: Readonly<Record<string, number>> = { melody: 335, counter: 265, pads: 195, bass: 40 };
+const HUES: ReadonlyMap<string, number> = new Map(Object.entries({ melody: 335, counter: 265, pads: 195, bass: 40 }));
 
 /** Draw what is played around now, or what is at hand of it. */
 export function drawRoll(context: CanvasRenderingContext2D, playing: readonly Playing[], view: RollView): void {
@@ -102,5 +102,5 @@ function colourOf({ voice = 'melody', startTime, duration, velocity }: Note, pos
   const sounds = positionS >= startTime && positionS < startTime + duration;
   const light = isDark ? (sounds ? 80 : 62) : sounds ? 38 : 55;
   const alpha = sounds ? 1 : 0.4 + 0.4 * (velocity / 127);
-  return `hsl(${HUES[voice] ?? 335} ${sounds ? 100 : 80}% ${light}% / ${alpha})`;
+  return `hsl(${HUES.get(voice) ?? 335} ${sounds ? 100 : 80}% ${light}% / ${alpha})`;
 }

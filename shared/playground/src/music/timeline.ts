@@ -78,6 +78,12 @@ export class Progress {
     return [fromS, Math.max(fromS, toS)];
   }
 
+  /** Deal with a section in place of another one, from where that has come to. */
+  replace(section: Section, by: Section): void {
+    const reached = this.#reached.get(section);
+    if (reached !== undefined) this.#reached.set(by, reached);
+  }
+
   isNew(section: Section): boolean {
     return !this.#reached.has(section);
   }

@@ -16,7 +16,11 @@ export interface Returned {
 
 /** A cut lasts so long, so that something can happen meanwhile. */
 const CUT_MS = 3000;
-const USUAL_DELAY_MS = 1000;
+/** How long the client waits before it tries again: at first, and at most. */
+const USUAL_DELAYS_MS = [1000, 5000] as const;
+/** While an endless piece plays, the page has music for some seconds: it tries often for as long. */
+const HASTY_DELAY_MS = 500;
+const HASTY_MS = 8000;
 /** `state_recovered` comes soon after the connection, or the room is joined anew. */
 const PATIENCE_MS = 6000;
 
@@ -25,12 +29,16 @@ export class Absence {
   readonly returned = new Cell<Returned | undefined>(undefined);
   readonly #client: Client;
   readonly #stops: (() => void)[];
+  readonly #universe: Universe;
+  #isCut = false;
   #awaySinceMs: number | undefined;
   #what = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #haste: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: Client, universe: Universe) {
     this.#client = client;
+    this.#universe = universe;
     const sets = ['physics_updated', 'music_updated', 'visualization_updated'] as const satisfies readonly EventName[];
     const { socket } = client;
     const away = () => this.#away();
@@ -52,14 +60,13 @@ export class Absence {
 
   /** Break the connection, as a network does; the client comes back by itself. */
   cut(): void {
-    const manager = this.#client.socket.io;
-    manager.reconnectionDelay(CUT_MS);
-    this.#client.socket.once('connect', () => manager.reconnectionDelay(USUAL_DELAY_MS));
-    manager.engine.close();
+    this.#isCut = true;
+    this.#client.socket.io.engine.close();
   }
 
   close(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#haste);
     for (const stop of this.#stops) stop();
   }
 
@@ -68,6 +75,21 @@ export class Absence {
     this.#awaySinceMs ??= performance.now();
     this.#what = new Set();
     this.returned.set(undefined);
+    this.#pace();
+  }
+
+  // Called before the client plans its first attempt.
+  #pace(): void {
+    const { endlessPiece } = this.#universe.getSnapshot();
+    const hasty = endlessPiece && ([HASTY_DELAY_MS, HASTY_DELAY_MS] as const);
+    this.#wait(this.#isCut ? [CUT_MS, USUAL_DELAYS_MS[1]] : (hasty ?? USUAL_DELAYS_MS));
+    this.#isCut = false;
+    clearTimeout(this.#haste);
+    this.#haste = setTimeout(() => this.#wait(USUAL_DELAYS_MS), HASTY_MS);
+  }
+
+  #wait([firstMs, mostMs]: readonly [number, number]): void {
+    this.#client.socket.io.reconnectionDelay(firstMs).reconnectionDelayMax(mostMs);
   }
 
   #joined(): void {
