@@ -9,7 +9,7 @@ from io import BytesIO
 from itertools import pairwise
 from types import MappingProxyType
 
-from mido import MetaMessage, MidiFile
+from mido import KeySignatureError, MetaMessage, MidiFile
 
 from harmonic_music.composing import COMPOSER_VERSION
 from harmonic_music.composing.memory import Theme, read_theme
@@ -67,7 +67,7 @@ def theme_of(file: bytes) -> Theme | None:
     """The theme that a file contains; ``None`` if it contains none."""
     try:
         tracks = MidiFile(file=BytesIO(_conductor_alone(file))).tracks
-    except (OSError, EOFError, ValueError, LookupError):
+    except (OSError, EOFError, ValueError, LookupError, TypeError, KeySignatureError):
         return None
     texts = (message.text for message in tracks[0] if message.type == "text") if tracks else ()
     return next(

@@ -204,7 +204,7 @@ async def stores_are_damaged(options: Options) -> AsyncIterator[Row]:
     for brokers, rounds in ((1, DAMAGED_ROUNDS), (3, DAMAGED_ROUNDS_OF_THREE)):
         logs = options.logs / f"damage-{brokers}"
         played: list[Outcome] = []
-        async with product(logs, brokers=brokers, settings=DAMAGED) as stack:
+        async with product(logs, brokers=brokers, musics=1, settings=DAMAGED) as stack:
             async for plan, outcome in damages(stack, options.seed, rounds):
                 played.append(outcome)
                 _tell([f"{case}: {each}; {plan}" for case in outcome.cases for each in case.faults])

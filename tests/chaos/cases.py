@@ -88,6 +88,7 @@ class Case:
 
         await until(is_made, AGAIN_S)
         self._members = [await self._joined(number) for number in range(MEMBERS)]
+        await self._play()
 
     async def watch(self) -> None:
         """Have a client join that goes away later."""
@@ -138,6 +139,7 @@ class Case:
             # Enough that a log has outgrown the offset of the client that is away.
             await self.write(OUTGROWN if expected.outgrows else 2)
             await self._agree()
+            await self._play()
             written = {seq for seq, value in self.acknowledged.items() if value > before}
             await self._return(written)
         except (TimeoutError, AssertionError, SocketIOError) as error:
@@ -169,6 +171,29 @@ class Case:
             await until(self._is_loss_logged, AGAIN_S)
             await until(self._is_loss_counted, AGAIN_S)
         return True
+
+    async def _play(self) -> None:
+        """Have it play an endless piece, if it plays none any more; hear a bar."""
+
+        async def does_play() -> bool:
+            ack = await self._ask(0, "start_music")
+            if ack["ok"] or ack["error"]["details"].get("reason") == "PLAYING":
+                return True
+            if self._members[0].gone.is_set():
+                self._members[0] = await self._joined(0)
+            # It counts as a piece, of which a user may have few.
+            await asyncio.sleep(ack["error"]["details"].get("retryAfterMs", 500) / 1000)
+            return False
+
+        await until(does_play, AGAIN_S)
+        known = len(self._members[0].all_heard("music_bar"))
+
+        async def is_heard() -> bool:
+            if self._members[0].gone.is_set():
+                self._members[0] = await self._joined(0)
+            return len(self._members[0].all_heard("music_bar")) > known
+
+        await until(is_heard, AGAIN_S)
 
     async def _is_loss_logged(self) -> bool:
         lines = self._world.logs().splitlines()
@@ -252,29 +277,32 @@ class Case:
 
     async def _update(self, by: int, value: int) -> list[int]:
         """The number of an update's frame; none if it has to be sent again."""
-        writer = self._members[by]
-        update = asyncio.ensure_future(
-            writer.asks(
-                "update_visualization",
-                universeId=self.universe,
-                opId=f"{self.universe}-{value}",
-                parameters={"particleCount": value},
-            )
+        ack = await self._ask(
+            by,
+            "update_visualization",
+            opId=f"{self.universe}-{value}",
+            parameters={"particleCount": value},
         )
-        gone = asyncio.ensure_future(writer.gone.wait())
-        await asyncio.wait({update, gone}, return_when=asyncio.FIRST_COMPLETED)
-        gone.cancel()
-        if not update.done():
-            update.cancel()
-        ack: dict[str, Any] = {"ok": False, "error": {"code": "GONE"}}
-        with suppress(SocketIOError, asyncio.CancelledError):
-            ack = await update
         if ack["ok"]:
             return [int(ack["seq"])]
         if ack["error"]["code"] != "INTERNAL_ERROR":
             self._members[by] = await self._joined(by)
         await asyncio.sleep(POLL_S)
         return []
+
+    async def _ask(self, by: int, command: str, **fields: Any) -> dict[str, Any]:
+        """A member's command: its ack, or that the member is gone."""
+        member = self._members[by]
+        asked = asyncio.ensure_future(member.asks(command, universeId=self.universe, **fields))
+        gone = asyncio.ensure_future(member.gone.wait())
+        await asyncio.wait({asked, gone}, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if not asked.done():
+            asked.cancel()
+        ack: dict[str, Any] = {"ok": False, "error": {"code": "GONE", "details": {}}}
+        with suppress(SocketIOError, asyncio.CancelledError):
+            ack = await asked
+        return ack
 
     async def _get(self) -> tuple[int, dict[str, Any]]:
         with suppress(aiohttp.ClientError):

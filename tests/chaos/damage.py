@@ -1,7 +1,8 @@
 """Stores that are damaged while brokers are away: what is lost, and what everybody sees.
 
-In a round, each of the logs' streams has a universe with its own damage, and the snapshots may have
-one, too. Each universe is a case.
+In a round, each of the logs' streams has a universe with its own damage, and the snapshots and the
+leases may have one, too. Each universe is a case. All of them play an endless piece, whose bars a
+broker keeps in memory: they are lost with each broker that stops.
 """
 
 import asyncio
@@ -51,6 +52,7 @@ class Plan:
 
     damages: Mapping[str, str]
     snapshots: str = ""
+    leases: str = ""
     kills_states: bool = False
     kills_gateways: bool = False
     crashes: bool = False
@@ -66,6 +68,7 @@ def planned(chance: random.Random, brokers: int) -> Plan:
     return Plan(
         damages={stream: chance.choice(names) for stream in LOGS},
         snapshots=chance.choice([*DAMAGES, RESTORED, "", "", "", ""]),
+        leases=chance.choice([*DAMAGES, RESTORED, "", "", "", ""]),
         kills_states=chance.random() < 0.6,
         kills_gateways=chance.random() < 0.3,
         crashes=chance.random() < 0.5,
@@ -91,7 +94,7 @@ class Round:
         self._choose()
         await self._each(Case.begin)
         await self._each(lambda case: case.write(self._plan.early))
-        if RESTORED in {*self._plan.damages.values(), self._plan.snapshots}:
+        if RESTORED in self._all_damages().values():
             await asyncio.gather(*(broker.stop() for broker in self._stack.brokers))
             self._copy(backup)
             await asyncio.gather(*(broker.start() for broker in self._stack.brokers))
@@ -158,9 +161,11 @@ class Round:
         await asyncio.gather(*(process.start() for process in killed))
 
     def _all_damages(self) -> Mapping[str, str]:
-        snapshots = self._plan.snapshots
-        of_snapshots = {subjects.SNAPSHOT_STREAM: snapshots} if snapshots else {}
-        return {**self._plan.damages, **of_snapshots}
+        others = {
+            subjects.SNAPSHOT_STREAM: self._plan.snapshots,
+            subjects.LEASES_STREAM: self._plan.leases,
+        }
+        return {**self._plan.damages, **{name: damage for name, damage in others.items() if damage}}
 
     def _folder(self, stream: str) -> Path:
         return stream_folder(self._stack, self._plan.broker, stream)

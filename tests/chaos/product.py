@@ -22,16 +22,17 @@ async def product(
     brokers: int = 1,
     states: int = 2,
     gateways: int = 2,
+    musics: int = 0,
     faults: Mapping[str, Sequence[str]] | None = None,
     settings: Mapping[str, str] = SOON,
 ) -> AsyncIterator[Stack]:
-    """A product of its own, without music."""
+    """A product of its own, without music unless it is asked for."""
     async with started(
         logs,
         brokers=brokers,
         states=states,
         gateways=gateways,
-        musics=0,
+        musics=musics,
         command=broken(faults or {}),
         broker_config=CONFIG,
         **settings,

@@ -34,7 +34,7 @@ def cut_index(folder: Path, chance: random.Random) -> None:
 
 def flip_bytes(folder: Path, chance: random.Random) -> None:
     """Some bytes of a block are others."""
-    _flip(chance.sample(blocks(folder), 1), chance)
+    _flip(chance.sample(blocks(folder), min(1, len(blocks(folder)))), chance)
 
 
 def flip_index(folder: Path, chance: random.Random) -> None:
@@ -50,7 +50,8 @@ def lose_index(folder: Path, _: random.Random) -> None:
 
 def lose_block(folder: Path, chance: random.Random) -> None:
     """A block is not there, nor is the index that tells of it."""
-    chance.choice(blocks(folder)).unlink()
+    for block in chance.sample(blocks(folder), min(1, len(blocks(folder)))):
+        block.unlink()
     lose_index(folder, chance)
 
 

@@ -18,9 +18,9 @@ def of_all(*names: str) -> dict[str, str]:
 
 PLANS = [
     Plan(of_all(*EACH[:4])),
-    Plan(of_all(*EACH[2:]), kills_states=True, crashes=True),
+    Plan(of_all(*EACH[2:]), leases="lose_all", kills_states=True, crashes=True),
     # All that services know of the loss is in the memory of gateways, ...
-    Plan(of_all(*[RESTORED] * 4), snapshots=RESTORED, kills_states=True, early=9),
+    Plan(of_all(*[RESTORED] * 4), RESTORED, RESTORED, kills_states=True, early=9),
     # ... or nobody knows but the client that was away.
     Plan(of_all(*[RESTORED] * 4), snapshots=RESTORED, kills_states=True, kills_gateways=True),
     Plan(of_all(*EACH[:4]), snapshots="lose_all", kills_states=True, outgrows=False),
@@ -36,7 +36,7 @@ async def test_nobody_is_given_another_history_and_what_is_intact_is_kept(
     logs: Path, brokers: int, plans: Sequence[Plan]
 ) -> None:
     damaged = 0
-    async with product(logs, brokers=brokers, settings=SETTINGS) as stack:
+    async with product(logs, brokers=brokers, musics=1, settings=SETTINGS) as stack:
         async for _, outcome in damages(stack, 1, 0, plans):
             assert [f"{case}: {case.faults}" for case in outcome.cases if case.faults] == []
             assert outcome.died == []

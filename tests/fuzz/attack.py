@@ -25,6 +25,9 @@ ANSWER_TIMEOUT_S = 0.5
 OPENING_TIMEOUT_S = 20.0
 #: What one conversation reads at most.
 MAX_READ_BYTES = 4 * 1024 * 1024
+#: How a slow reader reads: so many bytes, so often, and how long after one another.
+SIP_BYTES, SIPS, SIP_PAUSE_S = 512, 10, 0.05
+_READ_LIMIT = 65_536
 #: The attacker is elsewhere: it takes what the product leaves of this machine's processors.
 NICENESS = 19
 #: Sessions of which it is remembered how to come back.
@@ -60,6 +63,7 @@ class Plan:
     inputs: int
     inputs_per_s: float
     tokens: Sequence[str]
+    services: Sequence[str] = ()
     returns: bool = False
     peace: bool = False
     cpu_s: float = 0.0
@@ -120,7 +124,7 @@ class _Attacker:
         sent = 0
         places = asyncio.Semaphore(CONVERSATIONS_AT_ONCE)
         async with asyncio.TaskGroup() as group:
-            made = conversations(plan.seed, plan.tokens, returns=plan.returns)
+            made = conversations(plan.seed, plan.tokens, plan.services, returns=plan.returns)
             for number, conversation in enumerate(made):
                 if sent >= plan.inputs:
                     break
@@ -147,6 +151,8 @@ class _Attacker:
                     await self._websocket(conversation, token)
                 case "polling":
                     await self._polling(conversation, token)
+                case "stream":
+                    await self._stream(conversation)
                 case _:
                     await self._request(conversation.steps[0], conversation)
 
@@ -193,12 +199,26 @@ class _Attacker:
         else:
             await self._request(_upgrade(f"{target}".replace("polling", "websocket")), conversation)
 
+    async def _stream(self, conversation: Conversation) -> None:
+        """Follow a stream, and hardly read it."""
+        (data,) = conversation.steps
+        async with _Wire(
+            self._plan.port, resets=conversation.resets, receive_bytes=SIP_BYTES
+        ) as wire:
+            wire.write(data)
+            seen = await wire.sip()
+        self._judge(seen, wire, conversation, data)
+
     async def _request(
         self, data: bytes, conversation: Conversation, timeout_s: float = ANSWER_TIMEOUT_S
     ) -> bytes:
         async with _Wire(self._plan.port, resets=conversation.resets) as wire:
             wire.write(data)
             seen = await wire.read_until(None, timeout_s)
+        self._judge(seen, wire, conversation, data)
+        return seen
+
+    def _judge(self, seen: bytes, wire: "_Wire", conversation: Conversation, data: bytes) -> None:
         for status in _STATUS.findall(seen):
             self._tally.statuses[f"HTTP {status.decode()}"] += 1
             unavailable = status == b"503" and _RETRY_AFTER in seen.lower()
@@ -207,7 +227,6 @@ class _Attacker:
         if not _STATUS.search(seen):
             self._tally.statuses[f"HTTP {'closed' if wire.ended else 'silent'}"] += 1
         self._look(seen, conversation, data)
-        return seen
 
     def _connect(self, auth: str, token: str) -> bytes:
         rest = auth[1:] if len(auth) == 2 else f",{auth[1:]}"
@@ -230,13 +249,24 @@ class _Attacker:
 class _Wire:
     """A connection on which bytes go as they are."""
 
-    def __init__(self, port: int, *, resets: bool) -> None:
+    def __init__(self, port: int, *, resets: bool, receive_bytes: int = 0) -> None:
         self._port = port
         self._resets = resets
+        self._receive_bytes = receive_bytes
         self.ended = False
 
     async def __aenter__(self) -> Self:
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        kernel = socket.socket()
+        kernel.setblocking(False)
+        if self._receive_bytes:
+            kernel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
+        try:
+            await asyncio.get_running_loop().sock_connect(kernel, ("127.0.0.1", self._port))
+        except OSError:
+            kernel.close()
+            raise
+        limit = self._receive_bytes or _READ_LIMIT
+        self._reader, self._writer = await asyncio.open_connection(sock=kernel, limit=limit)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -250,6 +280,20 @@ class _Wire:
         """Send bytes, unless the other side is gone."""
         if not self._writer.is_closing():
             self._writer.write(data)
+
+    async def sip(self) -> bytes:
+        """Read a little now and then, and then no more."""
+        seen = bytearray()
+        with suppress(TimeoutError, ConnectionError):
+            for _ in range(SIPS):
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    data = await self._reader.read(SIP_BYTES)
+                seen += data
+                if not data:
+                    self.ended = True
+                    break
+                await asyncio.sleep(SIP_PAUSE_S)
+        return bytes(seen)
 
     async def read_until(self, sign: bytes | None, timeout_s: float = ANSWER_TIMEOUT_S) -> bytes:
         """All that comes up to a sign, the end, or the end of patience."""

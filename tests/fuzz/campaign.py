@@ -6,6 +6,7 @@ the product's.
 
 import asyncio
 import multiprocessing
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -16,18 +17,21 @@ from statistics import median, quantiles
 from typing import Any
 
 import aiohttp
+import jwt
 
 from fuzz.attack import Plan, Tally, attack, be_nice
 from fuzz.costs import MAX_MESSAGE_S, Meter
 from fuzz.neighbour import Neighbours
 from fuzz.vitals import Vitals, complaints, growth, leaks, settled, vitals
-from harness.world import World, started
+from harness.world import SECRET, World, started
 
 USERS = 40
 #: By so much longer than in peace may neighbours wait, in the 99th of a hundred cases.
 MAX_RATIO = 1.5
 #: A round of peace is so much shorter than one of attack.
 PEACE_SHARE = 2
+#: What proves that a token is a service's.
+SERVICE_SECRET = "the secret of services in the fuzzer"
 #: So that neither allowances nor addresses stand in the way.
 SETTINGS: dict[str, Any] = {
     "HARMONIC_CONNECTS_PER_S": "1000000",
@@ -36,7 +40,29 @@ SETTINGS: dict[str, Any] = {
     "HARMONIC_FAILED_CALLS_BURST": "1000000",
     # What anybody may ask for is to be cheap as well.
     "HARMONIC_GUEST_TOKENS": "true",
+    "HARMONIC_SERVICE_SECRET": SERVICE_SECRET,
 }
+
+
+def service_tokens() -> list[str]:
+    """Tokens that services might say: a good one, and others that are none."""
+    hour = int(time.time()) + 3600
+    good = {"sub": "the backend", "exp": hour, "harmonic_service": "fuzz"}
+    return [
+        jwt.encode({**good, **claims}, secret, "HS256")
+        for secret, claims in (
+            (SERVICE_SECRET, {}),
+            (SERVICE_SECRET, {}),
+            (SERVICE_SECRET, {"exp": 1}),
+            (SERVICE_SECRET, {"exp": hour * 1000}),
+            (SERVICE_SECRET, {"harmonic_service": "\u202e" * 40}),
+            (SERVICE_SECRET, {"harmonic_service": {"a": 1}}),
+            (SERVICE_SECRET, {"harmonic_service": None}),
+            (SECRET, {}),
+            (SECRET, {"sub": "service:fuzz"}),
+            ("another secret, which is nobody's here", {}),
+        )
+    ]
 
 
 @dataclass
@@ -85,6 +111,7 @@ async def campaign(
             inputs=-(-inputs // (rounds + 2)),
             inputs_per_s=inputs_per_s,
             tokens=[world.token(f"user-{number}") for number in range(USERS)],
+            services=service_tokens(),
         )
         with ProcessPoolExecutor(
             1, multiprocessing.get_context("spawn"), initializer=be_nice

@@ -8,12 +8,12 @@ from typing import Any, Literal, TypeAlias
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fuzz.expensive import EVENTS, FLOODS, REQUESTS
+from fuzz.expensive import EVENTS, FLOODS, LIVE, REQUESTS
 from fuzz.packets import MAX_FRAMES, auths, frames, packets, proper_frames
 from fuzz.payloads import encoded
-from fuzz.requests import raw_bytes, requests
+from fuzz.requests import raw_bytes, requests, streams
 
-Kind: TypeAlias = Literal["websocket", "polling", "request", "bytes"]
+Kind: TypeAlias = Literal["websocket", "polling", "request", "stream", "bytes"]
 #: What a conversation's data is made from; what needs more is left out.
 _ENTROPY_BYTES = 6_000
 _SEPARATOR = b"\x1e"
@@ -64,7 +64,7 @@ _auths_of = {
 
 
 def _conversations(
-    tokens: Sequence[str], *, returns: bool
+    tokens: Sequence[str], services: Sequence[str], *, returns: bool
 ) -> Sequence[st.SearchStrategy[Conversation]]:
     """All kinds, each as often as it is to come."""
     manner = (_auths_of[returns], _mostly, _mostly, st.booleans())
@@ -74,10 +74,14 @@ def _conversations(
         st.lists(st.lists(packets, min_size=1, max_size=3), min_size=2, max_size=6), *manner
     )
     dear = st.lists(st.sampled_from((*EVENTS.values(), *FLOODS.values())), min_size=3, max_size=8)
-    endless = st.sampled_from(tuple(EVENTS)).map(lambda name: [EVENTS[name]] * ENDLESS)
+    endless = st.sampled_from((*EVENTS.values(), *LIVE.values())).map(lambda one: [one] * ENDLESS)
     expensive = st.tuples(st.one_of(dear, dear, dear, endless), *manner)
     demanding = st.sampled_from(tuple(REQUESTS.values()))
-    request = requests(tokens).map(lambda step: Conversation("request", (step,)))
+    callers = (*tokens, *services)
+    request = requests(callers).map(lambda step: Conversation("request", (step,)))
+    stream = st.tuples(streams(callers), st.booleans()).map(
+        lambda drawn: Conversation("stream", (drawn[0],), resets=drawn[1])
+    )
     nothing = raw_bytes.map(lambda step: Conversation("bytes", (step,)))
     return (
         *[tame.map(_websocket)] * 6,
@@ -86,16 +90,20 @@ def _conversations(
         expensive.map(_websocket),
         demanding.map(lambda step: Conversation("request", (step,))),
         *[request] * 8,
+        *[stream] * 2,
         *[nothing] * 3,
     )
 
 
 def conversations(
-    seed: int, tokens: Sequence[str], *, returns: bool = False
+    seed: int, tokens: Sequence[str], services: Sequence[str] = (), *, returns: bool = False
 ) -> Iterator[Conversation]:
-    """Conversations without end, the same for the same seed; clients come back in ``returns``."""
+    """Conversations without end, the same for the same seed; clients come back in ``returns``.
+
+    ``services`` are tokens that services say, good ones and others.
+    """
     random = Random(seed)
-    kinds = [_Source(strategy) for strategy in _conversations(tokens, returns=returns)]
+    kinds = [_Source(strategy) for strategy in _conversations(tokens, services, returns=returns)]
     while True:
         made = random.choice(kinds).make(random.randbytes(_ENTROPY_BYTES))
         if made is not None:

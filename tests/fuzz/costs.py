@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from fuzz.expensive import EVENTS, FLOODS, PLAIN, REQUESTS, TOKEN, ZIPPED
+from fuzz.expensive import EVENTS, FLOODS, LIVE, PLAIN, REQUESTS, TOKEN, ZIPPED
 from fuzz.packets import frame
+from fuzz.payloads import ROOM
 from harness.world import World
 from load.servers import cpu_clock_s
 
@@ -35,7 +36,10 @@ _UPGRADE = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 _LAST = b'42/ws,1["time_sync",{"t0":1}]'
+_JOIN = frame(f'42/ws,["join_room",{{"universeId":"{ROOM}","mode":"edit"}}]'.encode())
 _PATIENCE_S = 60.0
+#: The events of which there are floods of their own.
+FLOODED = ("4,096 right numbers", "60 KiB of unknown fields", "an unknown event")
 
 
 @dataclass
@@ -114,12 +118,15 @@ async def _compare(world: World, meter: Meter, found: Costs) -> None:
 
 async def _flood(world: World, meter: Meter, found: Costs) -> None:
     """What connections that never stop take of a core, once they had their bursts."""
-    for number, (name, data) in enumerate(EVENTS.items()):
-        if name not in {"4,096 right numbers", "60 KiB of unknown fields", "an unknown event"}:
-            continue
+    await world.universe(id=ROOM, maxParticipants=1000)
+    chosen = {name: EVENTS[name] for name in FLOODED}
+    for number, (name, data) in enumerate({**chosen, **LIVE}.items()):
         for connections, most in ((1, CONNECTION_SHARE), (USERS_CONNECTIONS, USER_SHARE)):
             user = f"flooder-{number}-{connections}"
-            tasks = [asyncio.create_task(_endless(world, user, data)) for _ in range(connections)]
+            opens = _JOIN if name in LIVE else b""
+            tasks = [
+                asyncio.create_task(_endless(world, user, data, opens)) for _ in range(connections)
+            ]
             await asyncio.sleep(FLOOD_BEGINS_S)
             spent_s = await meter.of(asyncio.sleep(FLOOD_S))
             for task in tasks:
@@ -144,10 +151,11 @@ async def _repeat(world: World, data: bytes) -> None:
                     await _read_until(reader, b"43/ws,1")
 
 
-async def _endless(world: World, user: str, data: bytes) -> None:
+async def _endless(world: World, user: str, data: bytes, opens: bytes) -> None:
     while True:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             async with _connected(world, user) as (reader, writer):
+                writer.write(opens)
                 reading = asyncio.create_task(_read_until(reader, None))
                 try:
                     while not reading.done():

@@ -27,6 +27,14 @@ def _update(parameters: str) -> str:
     return f'{{"universeId":"{ROOM}","parameters":{parameters}}}'
 
 
+def _shown(state: str) -> str:
+    return f'{{"universeId":"{ROOM}","state":{{"x":{state}}}}}'
+
+
+def _wish(seed: str, style: str = '"waltz"') -> str:
+    return f'{{"universeId":"{ROOM}","seed":{seed},"style":{style}}}'
+
+
 def _analysis(frequencies: str, waveform: str = "[]") -> str:
     spectrum = f'{{"frequencies":{frequencies},"waveform":{waveform},"timestamp":"never"}}'
     return f'{{"universeId":"{ROOM}","analysis":{spectrum}}}'
@@ -67,8 +75,30 @@ EVENTS: Mapping[str, bytes] = {
     "60 KiB of escapes": _event("update_physics", '"' + "\\n" * 30_000 + '"'),
     "a number of 60,000 digits": _event("update_physics", _update("9" * 60_000)),
     "1 MiB of text": _event("update_physics", f'"{"x" * 1000 * KIB}"'),
+    "a state of 60 KiB": _event("update_presence", _shown(f'"{"x" * 60 * KIB}"')),
+    "a state of 1,000 objects": _event("update_presence", _shown(_list("{}", 1_000))),
+    "a state in 14 levels": _event("update_presence", _shown(_nested(12, 5))),
+    "previews of 3,600 unknown fields": _event(
+        "preview_parameters", f'{{"universeId":"{ROOM}","physics":{_keys(3_600)}}}'
+    ),
+    "previews of wrong numbers": _event(
+        "preview_parameters",
+        f'{{"universeId":"{ROOM}","physics":{{"gravity":{_list("9", 4_000)}}}}}',
+    ),
+    "a seed of 4,000 digits": _event("start_music", _wish("9" * 4_000)),
+    "a style of 60 KiB": _event("start_music", _wish("1", f'"{"x" * 60 * KIB}"')),
     "an unknown event": _event("nonsense", "{}"),
     "an event without a room": _event("update_physics", '{"universeId":"nowhere"}'),
+}
+
+#: Frames of one event each that are in order, for who is in the room.
+LIVE: Mapping[str, bytes] = {
+    "states of 1 KiB": _event("update_presence", _shown(f'"{"x" * 990}"')),
+    "previews": _event(
+        "preview_parameters", f'{{"universeId":"{ROOM}","physics":{{"gravity":3}}}}'
+    ),
+    "starts of music": _event("start_music", _wish("1")),
+    "ends of music": _event("stop_music", f'{{"universeId":"{ROOM}"}}'),
 }
 
 #: Frames without end that are no messages.

@@ -78,7 +78,15 @@ def valid(model: type[BaseModel]) -> st.SearchStrategy[Any]:
     return _of(schema, schema.get("$defs", {}))
 
 
-def _of(  # noqa: PLR0911 -- a table of kinds
+#: Fields of objects that may have any, such as the states of participants, and their values.
+_ANY_NAMES = ("x", "cursor", "", "constructor", "__proto__", "universeId", "k" * 200)
+_any_values: st.SearchStrategy[Any] = st.one_of(
+    st.sampled_from((0, 1.5, -1, True, None, "held", "\u202e", "x" * 900, [0] * 300, {"y": {}})),
+    hostile,
+)
+
+
+def _of(  # noqa: C901, PLR0911 -- a table of kinds
     schema: Mapping[str, Any], known: Mapping[str, Any]
 ) -> st.SearchStrategy[Any]:
     match schema:
@@ -100,6 +108,8 @@ def _of(  # noqa: PLR0911 -- a table of kinds
                     if name not in required
                 },
             )
+        case {"type": "object"}:
+            return st.dictionaries(st.sampled_from(_ANY_NAMES), _any_values, max_size=4)
         case {"type": "array"}:
             items = _of(schema["items"], known)
             return st.lists(items, max_size=4)

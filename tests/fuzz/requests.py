@@ -7,7 +7,7 @@ from urllib.parse import quote
 from hypothesis import strategies as st
 
 from fuzz.packets import damaged
-from fuzz.payloads import UNIVERSES, encoded, hostile, mutated, valid
+from fuzz.payloads import ROOM, UNIVERSES, encoded, hostile, mutated, valid
 from harmonic_protocol.catalogue import OPERATIONS
 from harmonic_protocol.messages.declaration import API_PREFIX
 
@@ -204,6 +204,41 @@ def requests(tokens: Sequence[str]) -> st.SearchStrategy[bytes]:
     ).map(_request)
     operations = _operations(tokens)
     return st.one_of(operations, operations, anything)
+
+
+#: Where somebody says that a stream is to go on: at an event's id, or at what is none.
+_EVENT_IDS: Sequence[str] = (
+    *[""] * 4,
+    *("0", "-1", f"{ROOM}:1", f"{ROOM}:1:abcdef", f"{ROOM}:0:000000:1", f"{ROOM}:{2**63}"),
+    *(f"{ROOM}:1:abcdef,{ROOM}:2:abcdef", "fuzz-1:1", ":" * 900, "x" * 7000, "%00", "\u00a0"),
+)
+
+
+def streams(tokens: Sequence[str]) -> st.SearchStrategy[bytes]:
+    """A request for a stream of events, or for a link to one."""
+
+    def made(drawn: tuple[str, str, str, str]) -> bytes:
+        universe, token, place, where = drawn
+        path = f"{API_PREFIX}/universes/{universe}/stream"
+        head = ""
+        match where:
+            case "query":
+                path += f"?lastEventId={quote(place)}"
+            case "link":
+                path += "/link"
+            case "made-up link":
+                path += f"?link={quote(place)}{token[-40:]}"
+            case _:
+                head = f"Last-Event-ID: {place}\r\n" if place else ""
+        lines = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {token}\r\n{head}\r\n"
+        return lines.encode("latin-1", "replace")
+
+    return st.tuples(
+        st.sampled_from((*[ROOM] * 5, *UNIVERSES)),
+        st.sampled_from((*[f"Bearer {token}" for token in tokens] * 2, *_TOKENS)),
+        st.sampled_from(_EVENT_IDS),
+        st.sampled_from(("header", "header", "query", "link", "made-up link")),
+    ).map(made)
 
 
 _NO_HTTP: Sequence[bytes] = (

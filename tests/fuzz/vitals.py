@@ -21,7 +21,9 @@ MAX_GROWTH_BYTES = 48 * 1024 * 1024
 MIB = 1024 * 1024
 SHOWN_CHARACTERS = 1500
 
-_HELD = tuple(f"harmonic_{name} " for name in ("sockets", "connections", "rooms", "tasks"))
+_HELD = tuple(
+    f"harmonic_{name} " for name in ("sockets", "connections", "rooms", "event_streams", "tasks")
+)
 
 
 @dataclass(frozen=True)

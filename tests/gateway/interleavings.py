@@ -6,10 +6,12 @@ lead to them are all counted.
 """
 
 import argparse
-import itertools
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple
@@ -167,14 +169,6 @@ def _of_gateway(world: World, name: str) -> Iterator[Action]:
         yield Action("head", name, lambda w: w.announce(name))
 
 
-class _Branch(NamedTuple):
-    """A world, how many orders lead to it, and one of these."""
-
-    world: World
-    orders: int
-    path: tuple[str, ...]
-
-
 @dataclass
 class Explored:
     """What an exploration has seen: orders, worlds, and events by the state they happened in."""
@@ -183,10 +177,12 @@ class Explored:
     worlds: int = 0
     pairs: set[tuple[str, str]] = field(default_factory=set)
 
-    def note(self, world: World, action: Action) -> None:
-        for name in CLIENTS:
-            if action.whom in ("", name, CLIENTS[name].gateway):
-                self.pairs.add((state_of(world, name), action.event))
+    def note(self, world: World, actions: Iterable[Action]) -> None:
+        states = {name: state_of(world, name) for name in CLIENTS}
+        for action in actions:
+            for name, state in states.items():
+                if action.whom in ("", name, CLIENTS[name].gateway):
+                    self.pairs.add((state, action.event))
 
 
 def state_of(world: World, name: str) -> str:
@@ -201,41 +197,92 @@ def state_of(world: World, name: str) -> str:
     return known.stage.name.lower()
 
 
-def explore(first: World, depth: int, seen: Explored) -> None:
-    """Do all that is possible, in every order, and let everything come to rest after each.
+class _Branch(NamedTuple):
+    """A world to go on from, its number, and one of the orders that lead to it."""
 
-    Worlds are told apart by the hashes of their keys. The last ones are not kept: they are most of
-    all, and nothing follows.
+    world: World
+    number: int
+    path: tuple[str, ...]
+
+
+class Exploration:
+    """Does all that is possible, in every order, and lets everything come to rest after each.
+
+    A world is gone on from where it is met first, and not again: that is after as few actions as
+    can lead to it, so all is seen that later visits could lead to within the depth. Orders are
+    counted by what leads to what. Worlds are told apart by the hashes of their keys; those that are
+    met one action before the end are gone on from at once, and not kept.
     """
-    frontier = {hash(first.key()): _Branch(first, 1, ())}
-    for level in range(1, depth + 1):
-        following: dict[int, _Branch | None] = {}
-        seen.orders = 0
-        for world, orders, path in frontier.values():
-            for action in possible(world):
-                seen.note(world, action)
-                seen.orders += orders
-                here = (*path, f"{action.event} {action.whom}")
-                twin = _done(world, action, here)
-                key = hash(twin.key())
-                known = following.get(key)
-                if known is not None:
-                    following[key] = known._replace(orders=known.orders + orders)
-                elif key not in following:
-                    following[key] = _Branch(twin, orders, here) if level < depth else None
-                    _rest(twin, here)
-        seen.worlds += len(following)
-        frontier = {key: branch for key, branch in following.items() if branch is not None}
 
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._numbers: dict[int, int] = {}
+        #: What each action in a world leads to, in the order of the worlds' numbers.
+        self._successors: list[list[int]] = []
+        #: How many actions are possible in a world that is met one action before the end.
+        self._degrees: dict[int, int] = {}
+        self._met_last: set[int] = set()
+        self.seen = Explored()
 
-def _done(world: World, action: Action, path: tuple[str, ...]) -> World:
-    twin = Client.world = world.copied()
-    try:
-        action.do(twin)
-        twin.check()
-    except (AssertionError, KeyError) as error:
-        raise AssertionError(f"{error!r}, after: {', '.join(path)}") from error
-    return twin
+    def explore(self, first: World) -> Explored:
+        """Raise :class:`AssertionError`, with an order, if an invariant does not hold."""
+        self._numbers[hash(first.key())] = 0
+        branches: Iterable[_Branch] = [_Branch(first, 0, ())]
+        for _ in range(self._depth - 1):
+            # All that is met with fewer actions is known before more are done; the last, lazily.
+            branches = self._met_first(list(branches))
+        for branch in branches:
+            self._end_with(branch)
+        self.seen.orders = self._orders()
+        self.seen.worlds = len(self._numbers.keys() | self._met_last)
+        return self.seen
+
+    def _met_first(self, branches: Iterable[_Branch]) -> Iterator[_Branch]:
+        for branch in branches:
+            successors = []
+            for twin, key, path in self._done(branch):
+                number = self._numbers.get(key)
+                if number is None:
+                    number = self._numbers[key] = len(self._numbers)
+                    _rest(twin, path)
+                    yield _Branch(twin, number, path)
+                successors.append(number)
+            self._successors.append(successors)
+
+    def _end_with(self, branch: _Branch) -> None:
+        self._degrees[branch.number] = 0
+        for twin, key, path in self._done(branch):
+            self._degrees[branch.number] += 1
+            if key not in self._numbers and key not in self._met_last:
+                self._met_last.add(key)
+                _rest(twin, path)
+
+    def _done(self, branch: _Branch) -> Iterator[tuple[World, int, tuple[str, ...]]]:
+        actions = list(possible(branch.world))
+        self.seen.note(branch.world, actions)
+        for action in actions:
+            path = (*branch.path, f"{action.event} {action.whom}")
+            twin = Client.world = branch.world.copied()
+            try:
+                action.do(twin)
+                twin.check()
+            except (AssertionError, KeyError) as error:
+                raise AssertionError(f"{error!r}, after: {', '.join(path)}") from error
+            yield twin, hash(twin.key()), path
+
+    def _orders(self) -> int:
+        counts = Counter({0: 1})
+        for _ in range(self._depth - 1):
+            following: Counter[int] = Counter()
+            for number, orders in counts.items():
+                for successor in self._successors[number]:
+                    following[successor] += orders
+            counts = following
+        return sum(orders * self._degree(number) for number, orders in counts.items())
+
+    def _degree(self, number: int) -> int:
+        known = self._degrees.get(number)
+        return len(self._successors[number]) if known is None else known
 
 
 def _rest(world: World, path: tuple[str, ...]) -> None:
@@ -274,20 +321,33 @@ BEGINNINGS: dict[str, Callable[[Visibility], World]] = {
 }
 
 
+def explored(beginning: str, visibility: Visibility, depth: int) -> tuple[Explored, float]:
+    """What is seen from a beginning on, and the CPU seconds that it took."""
+    began_s = time.process_time()
+    seen = Exploration(depth).explore(BEGINNINGS[beginning](visibility))
+    return seen, time.process_time() - began_s
+
+
 def main() -> None:
     """Explore from the command line: see ``python -m gateway.interleavings --help``."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("depth", type=int)
     parser.add_argument("--beginning", nargs="*", choices=BEGINNINGS, default=list(BEGINNINGS))
     parser.add_argument("--visibility", nargs="*", choices=VISIBILITIES, default=VISIBILITIES)
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     chosen = parser.parse_args()
-    for beginning, visibility in itertools.product(chosen.beginning, chosen.visibility):
-        seen, began_s = Explored(), time.process_time()
-        explore(BEGINNINGS[beginning](visibility), chosen.depth, seen)
-        took_s = time.process_time() - began_s
-        counted = f"{seen.orders:,} orders, {seen.worlds:,} worlds, {took_s:.0f} s of CPU"
-        sys.stdout.write(f"{beginning}, {visibility}, depth {chosen.depth}: {counted}\n")
-        sys.stdout.flush()
+    with ProcessPoolExecutor(chosen.workers) as processes:
+        under_way = {
+            processes.submit(explored, beginning, visibility, chosen.depth): (beginning, visibility)
+            # The longest first.
+            for beginning in reversed(chosen.beginning)
+            for visibility in reversed(chosen.visibility)
+        }
+        for done in as_completed(under_way):
+            seen, took_s = done.result()
+            counted = f"{seen.orders:,} orders, {seen.worlds:,} worlds, {took_s:.0f} s of CPU"
+            sys.stdout.write(f"{', '.join(under_way[done])}, depth {chosen.depth}: {counted}\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from gateway.interleavings import (
     BEGINNINGS,
     EVENTS,
     VISIBILITIES,
+    Exploration,
     Explored,
     Visibility,
-    explore,
 )
 
 #: By their beginning: how deep explorations go, and how many orders these are at least.
@@ -58,6 +58,4 @@ def test_every_event_is_tried_in_every_state_in_which_it_can_happen() -> None:
 
 @cache
 def explored(beginning: str, visibility: Visibility) -> Explored:
-    seen = Explored()
-    explore(BEGINNINGS[beginning](visibility), EXPLORATIONS[beginning][0], seen)
-    return seen
+    return Exploration(EXPLORATIONS[beginning][0]).explore(BEGINNINGS[beginning](visibility))

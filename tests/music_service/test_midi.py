@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pretty_midi
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mido import MidiFile
 from music21 import converter, key, meter, tempo
 from music21 import midi as music21_midi
@@ -15,6 +17,11 @@ from harmonic_music.composing import COMPOSER_VERSION
 from harmonic_music.midi import render, theme_of
 from harmonic_music.score import TICKS_PER_BEAT, PlayedNote, Score, Voice
 from music_service.measures import piece
+
+#: A file without its notes: of it, the theme is read.
+HEADED = render(piece(20))[:2000]
+#: What stands before the two bytes of a key signature.
+KEY_SIGNATURE = b"\xff\x59\x02"
 
 SCORES = [
     piece(60),
@@ -194,6 +201,21 @@ def test_a_file_tells_the_theme_that_it_begins_with() -> None:
     assert theme.written() == score.theme
     assert theme_of(b"no file") is None
     assert theme_of(render(piece(0.1))) is None
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_what_somebody_made_of_a_file_is_read_or_not(data: st.DataObject) -> None:
+    file = bytearray(HEADED)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(14, len(file) - 1))
+        file[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
+    theme_of(bytes(file))
+
+
+def test_a_key_that_there_is_not_makes_a_file_none() -> None:
+    at = HEADED.index(KEY_SIGNATURE) + len(KEY_SIGNATURE)
+    assert theme_of(HEADED[:at] + b"\x00\x66" + HEADED[at + 2 :]) is None
 
 
 def test_sections_are_marked() -> None:
