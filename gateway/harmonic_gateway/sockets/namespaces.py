@@ -32,9 +32,9 @@ from harmonic_gateway.sockets.handed import HandedConnection, HandedSession
 from harmonic_gateway.sockets.limits import (
     ATTACHMENTS_TIMEOUT_S,
     CONNECT_COUNTS,
+    MAX_SHORT_COST_S,
     MAX_TRANSPORT_BYTES,
-    UNMEASURED_CHARACTERS,
-    UNMEASURED_COST_S,
+    SHORT_CHARACTERS,
     Guard,
     SocketLimits,
 )
@@ -91,17 +91,18 @@ class Namespaces:
     def said(self, message: str | bytes, cost_s: float) -> Coroutine[Any, Any, None] | None:
         """Take a message of the client; raise :class:`Malformed` if it is not valid.
 
-        Receiving it took ``cost_s`` CPU seconds; handling it is measured, unless it is short. If
-        the application has to be asked, a coroutine is returned, which must be awaited before the
-        next message is taken.
+        Receiving it took ``cost_s`` CPU seconds. If the application has to be asked, a coroutine is
+        returned, which must be awaited before the next message is taken.
         """
-        # The thread's clock is a system call, the other one is none.
-        is_short = isinstance(message, str) and len(message) <= UNMEASURED_CHARACTERS
-        began_s = 0.0 if is_short else time.thread_time()
+        is_short = isinstance(message, str) and len(message) <= SHORT_CHARACTERS
+        began_s = time.monotonic() if is_short else time.thread_time()
         packet = self._read(message)
         asks = packet is not None and self._follow(packet) and not self._is_refused(packet)
-        cost_s += UNMEASURED_COST_S if is_short else time.thread_time() - began_s
-        self._socket.pace.took(cost_s, time.monotonic())
+        now_s = time.monotonic()
+        took_s = (
+            min(now_s - began_s, MAX_SHORT_COST_S) if is_short else time.thread_time() - began_s
+        )
+        self._socket.pace.took(cost_s + took_s, now_s)
         return self._connect(packet) if packet is not None and asks else None
 
     def end(self, namespace: str, ended: Ended) -> None:

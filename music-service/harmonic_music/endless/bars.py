@@ -124,7 +124,7 @@ def compose_bar(
         scale=music.scale,
         style=here.name,
         meter=here.meter.name,
-        instruments=_instruments(notes, players_of(here, seed, done.segment.chapter)),
+        instruments=_instruments(notes, players_of(here.name, seed, done.segment.chapter)),
         section=done.phrase.section,
         opens=opens,
         next_state=next_state,

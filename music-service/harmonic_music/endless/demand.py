@@ -17,8 +17,8 @@ _MOST_LIFT = 24
 #: The permitted notes per beat, in hundredths, up to a tempo: fast music has fewer.
 _ROOMS = ((84.0, 3000), (126.0, 2200), (168.0, 1600), (float("inf"), 1200))
 #: The most by which the melody's range widens or narrows from one bar to the next, in thousandths:
-#: about three semitones.
-_MOST_WIDER = 110
+#: about three or four semitones.
+_MOST_WIDER = 135
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """Who has the tune and who the second voice: other instruments from chapter to chapter."""
 
+from functools import lru_cache
 from types import MappingProxyType
 
 from harmonic_music.composing.dice import Dice, Layer
 from harmonic_music.endless.places import Purpose, number_of
-from harmonic_music.styles.catalogue import Style
+from harmonic_music.styles.catalogue import STYLES
 
 #: General MIDI's programs, counted from 0.
 _VIBES, _ACCORDION, _NYLON, _STEEL, _CLEAN = 11, 21, 24, 25, 27
@@ -39,10 +40,11 @@ _OTHERS = MappingProxyType(
 _USUAL = 400
 
 
-def players_of(style: Style, seed: int, chapter: int) -> tuple[int, int, int, int]:
+@lru_cache(maxsize=512)
+def players_of(name: str, seed: int, chapter: int) -> tuple[int, int, int, int]:
     """The programs of the voices in a chapter; a piece begins with its style's own."""
     dice = Dice(seed, Layer.STYLE, number_of(Purpose.PLAYERS, chapter))
-    others = _OTHERS.get(style.name, ())
+    style, others = STYLES[name], _OTHERS.get(name, ())
     if not chapter or not others or dice.chance(_USUAL):
         return style.programs
     return (*dice.choice(others), *style.programs[2:])
