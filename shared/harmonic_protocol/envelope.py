@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.refusals import Code, Refused
-from harmonic_protocol.schema import ServiceModel
+from harmonic_protocol.schema import ServiceModel, WireModel
 
 USER = "Hu-User"
 USERNAME = "Hu-Name"
@@ -206,6 +206,20 @@ class Reply(ServiceModel):
     error: Refused | None = None
     cause: str | None = None
     replica: str | None = None
+
+    @classmethod
+    def done(cls, seq: int, position: int, result: WireModel | None) -> Self:
+        """The answer to a request that was carried out."""
+        return cls.assembled(
+            {
+                "seq": seq,
+                "position": position,
+                "result": result,
+                "error": None,
+                "cause": None,
+                "replica": None,
+            }
+        )
 
     @classmethod
     def failed(cls, refusal: Refused, replica: str) -> Self:

@@ -10,7 +10,7 @@ from harmonic_protocol.messages.following import FollowUniverse, UniverseFollowe
 from harmonic_protocol.messages.rooms import JoinRoom
 from harmonic_protocol.refusals import Refused
 from harmonic_protocol.value import individual, value
-from harmonic_runtime.process.clock import milliseconds, timestamp
+from harmonic_runtime.process.clock import timestamp_ms
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import Decision, decide
 from harmonic_state.domain.events import LogEvent
@@ -113,14 +113,14 @@ def decide_batch(
 ) -> Batch:
     """Decide ``requests``, at least one, in order, on the known universe."""
     now = conditions.now
-    universe, at, unix_ms = known.universe, timestamp(now.at), milliseconds(now.at)
+    universe, at = known.universe, timestamp_ms(now.unix_ms)
     decided: list[Decided] = []
     events: list[LogEvent] = []
     errors: list[Exception] = []
     for pending in requests:
         moment = DecisionInputs(
             at if universe is None else max(at, universe.updated_at),
-            unix_ms,
+            now.unix_ms,
             pending.fresh_id,
             pending.fresh_seed,
             conditions.hashed,
@@ -146,7 +146,7 @@ def decide_batch(
 
 def mending_batch(universe: Universe, now: Instant) -> Batch:
     """The record with which a universe continues whose log has lost other records."""
-    event = history_lost(universe, timestamp(now.at))
+    event = history_lost(universe, timestamp_ms(now.unix_ms))
     return Batch((), [event], fold(universe, [event]), (), event.timestamp)
 
 
@@ -195,7 +195,7 @@ def reply_to(decided: Decided, known: Loaded | None, ring: Ring) -> Reply:
         result = result.model_copy(update=told)
     elif isinstance(result, UniverseFollowed):
         result = result.model_copy(update={"record": known.record_id or None})
-    return Reply(seq=decision.seq, position=known.position, result=result)
+    return Reply.done(decision.seq, known.position, result)
 
 
 def _ended_in_its_record(pending: PendingRequest, universe: Universe | None) -> Refused | None:

@@ -96,7 +96,7 @@ class CommitCycle:
         self._packs_snapshots = packs_snapshots
         self._phase = _Phase.IDLE
         self._batch: Batch | None = None
-        self._unanswered: list[Decided] = []
+        self._unanswered: Sequence[Decided] = ()
         self._batch_limit = MAX_BATCH
         self._conflicts = 0
         self._unresolved = False
@@ -164,7 +164,7 @@ class CommitCycle:
                 self._wake_at_s = each.deadline_s
                 commands.append(WakeAt(each.deadline_s))
         if self._phase is _Phase.IDLE:
-            commands.extend(self._next(now))
+            commands += self._next(now)
         return commands
 
     def _next(self, now: Instant) -> list[Command]:
@@ -185,11 +185,13 @@ class CommitCycle:
         if self._mends and self.known.universe is not None and not self.known.universe.deleted:
             return [*commands, *self._mend(self.known, self.known.universe, now)]
         self._mends = False
-        return [*commands, *(self._decide(self.known, now) if self._line else ())]
+        if self._line:
+            commands += self._decide(self.known, now)
+        return commands
 
     def _mend(self, known: Loaded, universe: Universe, now: Instant) -> list[Command]:
         """Append a record that says that records were lost."""
-        self._batch, self._unanswered = mending_batch(universe, now), []
+        self._batch, self._unanswered = mending_batch(universe, now), ()
         self._phase = _Phase.APPENDING
         return [self._batch.append_after(known)]
 
@@ -204,15 +206,13 @@ class CommitCycle:
         almost_full = self.snapshots.almost_full
         conditions = Conditions(now, almost_full, self._packs_snapshots, self.ring)
         batch = decide_batch(self._line.take(self._batch_limit), known, conditions)
-        self._batch, self._unanswered = batch, list(batch.decided)
+        self._batch, self._unanswered = batch, batch.decided
         commands: list[Command] = [*map(ReportFailure, batch.errors)]
         if almost_full:
-            commands.extend(self.snapshots.due(known, now))
-        if not batch.events:
-            self._phase = _Phase.CONFIRMING
-            return [*commands, Confirm(known.position)]
-        self._phase = _Phase.APPENDING
-        return [*commands, batch.append_after(known)]
+            commands += self.snapshots.due(known, now)
+        self._phase = _Phase.APPENDING if batch.events else _Phase.CONFIRMING
+        commands.append(batch.append_after(known) if batch.events else Confirm(known.position))
+        return commands
 
     def _read(self, read: Read, now: Instant) -> list[Command]:
         loaded, records = read.loaded, read.records
@@ -263,7 +263,7 @@ class CommitCycle:
         self._phase = _Phase.EFFECTS
         if self._has_effects(batch.events):
             return [*commands, CarryOutEffects(self.known, batch.events)]
-        return [*commands, *self._carried_out(now)]
+        return commands + self._carried_out(now)
 
     def _make_room(self, known: Loaded, now: Instant) -> list[Command]:
         self.snapshots.wait(now)
@@ -278,12 +278,12 @@ class CommitCycle:
             self.ring.clear()
             commands.append(Erase(self.known))
         else:
-            commands.extend(self.snapshots.due(self.known, now))
-        return [*commands, *self._next(now)]
+            commands += self.snapshots.due(self.known, now)
+        return commands + self._next(now)
 
     def _answers(self) -> list[Command]:
         """Answer all decided requests; their batch is the known universe from now on."""
-        decided, self._unanswered, self._batch = self._unanswered, [], None
+        decided, self._unanswered, self._batch = self._unanswered, (), None
         self._conflicts, self._batch_limit = 0, MAX_BATCH
         return [each.answered(self.known, self.ring) for each in decided]
 
@@ -297,7 +297,7 @@ class CommitCycle:
 
     def _put_back(self) -> None:
         self._line.put_back(each.pending for each in self._unanswered)
-        self._batch, self._unanswered = None, []
+        self._batch, self._unanswered = None, ()
 
     def _failed(self, failure: StepFailure) -> list[Command]:
         if failure is StepFailure.TOO_LARGE and len(self._unanswered) > 1:
@@ -308,7 +308,7 @@ class CommitCycle:
         if self._phase is _Phase.READING:
             # Without the universe, no waiting request can be decided.
             waiting = self._line.take_all()
-        self._batch, self._unanswered = None, []
+        self._batch, self._unanswered = None, ()
         self._conflicts, self._batch_limit = 0, MAX_BATCH
         commands: list[Command] = [Answer.refusing(each, REFUSALS[failure]) for each in waiting]
         if failure in (StepFailure.FULL, StepFailure.TOO_LARGE):

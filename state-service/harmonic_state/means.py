@@ -22,6 +22,8 @@ from harmonic_state.playing import EndlessPieces
 from harmonic_state.settings import StateSettings
 from harmonic_state.witnesses import Witnesses
 
+#: What needs a fresh id and seed.
+_COMPOSED = (GenerateMusic, StartMusic)
 #: Seconds that an owner's own requests may wait.
 OWN_REQUEST_TIMEOUT_S = 60.0
 
@@ -55,7 +57,7 @@ class Means:
         """A request whose caller waits ``within_s`` seconds from now."""
         deadline_s = self.clock.monotonic() + within_s
         drawn = ("", 0)
-        if isinstance(request, GenerateMusic | StartMusic):
+        if isinstance(request, _COMPOSED):
             drawn = (new_id(), new_seed())
         elif is_noted(request, caller):
             drawn = (new_id(), 0)

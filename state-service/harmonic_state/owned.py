@@ -7,6 +7,7 @@ import asyncio
 from typing import assert_never
 
 from harmonic_protocol.internal import ReleaseGateway
+from harmonic_runtime.bus.calls import settle
 from harmonic_runtime.process.deadlines import Deadlines
 from harmonic_state.commit_cycle import CommitCycle
 from harmonic_state.domain.universe import Universe
@@ -49,6 +50,7 @@ from harmonic_state.waiting_line import WaitingLine
 
 #: Seconds until a universe is read again whose last append may have been stored.
 LOOK_AGAIN_S = 1.0
+_MS_PER_S = 1000
 #: Bytes of a universe in memory, roughly: without content, and for each thing it remembers.
 UNIVERSE_BYTES = 6_000
 ENTRY_BYTES = 500
@@ -74,7 +76,8 @@ class OwnedUniverse:
         #: What came while nothing was under way, until the end of this turn of the loop.
         self._arrived: list[PendingRequest] = []
         self._working = False
-        self._finished = asyncio.Event()
+        #: Made for whoever waits until nothing is under way.
+        self._finished: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._concerns = means.effects.concern
         self._alarm = Alarm(looks, lambda: self._tell(TimePassed()))
@@ -117,7 +120,6 @@ class OwnedUniverse:
             return
         # Requests that arrive in one read of the bus are decided together, in one record.
         if not self._arrived:
-            self._finished.clear()
             self._loop.call_soon(self._submit_arrived)
         self._arrived.append(pending)
 
@@ -127,7 +129,10 @@ class OwnedUniverse:
 
     async def done(self) -> None:
         """Wait until nothing is under way."""
-        await self._finished.wait()
+        if self._working or self._arrived:
+            if self._finished is None:
+                self._finished = self._loop.create_future()
+            await asyncio.shield(self._finished)
 
     def recent(self, after_position: int) -> list[RecentRecord] | None:
         """The records above a position; ``None`` unless they are all in memory.
@@ -147,7 +152,7 @@ class OwnedUniverse:
 
     def _tell(self, event: Event) -> None:
         clock = self._means.clock
-        now = Instant(clock.now(), clock.monotonic())
+        now = Instant(int(clock.unix_s() * _MS_PER_S), clock.monotonic())
         try:
             commands = self._cycle.handle(event, now)
         except Exception:
@@ -160,14 +165,16 @@ class OwnedUniverse:
         means = self._means
         match command:
             # Commands of every request first: each arm that does not match costs time.
-            case Append() | Load() | ReadOn() | Confirm() | MakeRoom() | CarryOutEffects():
+            case Append():
                 self._begin(command)
             case Answer():
                 _answer(command, means)
-            case AnnounceHead(position, record_id, at_once):
-                means.heads.changed(self.universe_id, position, record_id)
-                if at_once:
+            case AnnounceHead():
+                means.heads.changed(self.universe_id, command.position, command.record_id)
+                if command.at_once:
                     means.heads.announce()
+            case Load() | ReadOn() | Confirm() | MakeRoom() | CarryOutEffects():
+                self._begin(command)
             case WakeAt(at_s):
                 self._alarm.set(at_s - means.clock.monotonic())
             case ResumeEffects(universe):
@@ -191,12 +198,12 @@ class OwnedUniverse:
     def _go_on(self, event: Event) -> None:
         """Pass an event to the cycle, and report if nothing is left to do."""
         self._tell(event)
-        if not self._working and not self._arrived:
-            self._finished.set()
+        if self._finished is not None and not self._working and not self._arrived:
+            settle(self._finished, None)
+            self._finished = None
 
     def _begin(self, work: Work) -> None:
         self._working = True
-        self._finished.clear()
         if not isinstance(work, Append) or not self._append_directly(work):
             self._means.tasks.start(self._carry_out(work), name=f"universe {self.universe_id}")
 
@@ -207,7 +214,8 @@ class OwnedUniverse:
             event = await outcome_of(self.universe_id, self._means, work, draft, begun)
         except BaseException:
             self._working = False
-            self._finished.set()
+            if self._finished is not None:
+                settle(self._finished, None)
             raise
         self._working = False
         self._go_on(event)

@@ -46,10 +46,9 @@ from harmonic_state.stream_watch import StreamWatch
 from harmonic_state.timers import Timers
 from harmonic_state.witnesses import open_witnesses
 
-#: Seconds between two searches of rooms for participants of lost gateways, ...
+#: Seconds between two searches of rooms for participants of lost gateways; one that is lost is
+#: searched for at once.
 SWEEP_INTERVAL_S = 2.0
-#: ... and at most this many seconds after one is lost.
-SWEEP_POLL_S = 0.25
 #: Steps in which a gateway's silence is measured: its participants must leave 15 s after its death.
 GATEWAY_TICKS = 8
 #: Seconds that a stop waits for the audit log; other replicas write the rest.
@@ -264,8 +263,4 @@ async def _sweep(universes: OwnedUniverses, gateways: Directory, settings: State
     while True:
         alive = gateways.live()
         universes.release_lost_gateways(alive)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SWEEP_INTERVAL_S):
-                # The same object as long as nothing changes.
-                while gateways.live() is alive:  # noqa: ASYNC110 -- nothing tells of a silence
-                    await asyncio.sleep(SWEEP_POLL_S)
+        await gateways.change(alive, SWEEP_INTERVAL_S)

@@ -1,7 +1,6 @@
 """Events and commands of the commit cycle: what an owner is told, and what it is to do."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from enum import Enum, auto
 from typing import Self, TypeAlias
 
@@ -19,9 +18,9 @@ from harmonic_state.ring import RecentRecord
 
 @value
 class Instant:
-    """Now: the time of day, and seconds of the process's monotonic clock."""
+    """Now: Unix time in milliseconds, and seconds of the process's monotonic clock."""
 
-    at: datetime
+    unix_ms: int
     s: float
 
 

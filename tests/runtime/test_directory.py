@@ -125,6 +125,29 @@ async def test_the_same_object_says_who_lives_until_that_changes(bus: Bus, word:
         assert directory.live() == {"one", "two"}
 
 
+async def test_whoever_waits_for_a_change_is_told_of_one_that_comes_and_of_a_silence(
+    bus: Bus, word: str
+) -> None:
+    async with watch(bus, word, ttl_s=FOREVER_S) as directory:
+        nobody = directory.live()
+        waiting = asyncio.create_task(directory.change(nobody, FOREVER_S))
+        await asyncio.sleep(0)
+        directory.hear(says("one"))
+        await waiting
+        one = directory.live()
+        # It has changed already.
+        await directory.change(nobody, FOREVER_S)
+        waiting = asyncio.create_task(directory.change(one, FOREVER_S))
+        await asyncio.sleep(0)
+        directory.hear(says("one"))
+        assert not waiting.done()
+        for _ in range(TICKS_PER_TTL + 1):
+            await silence(bus, directory)
+        await waiting
+        assert directory.live() == frozenset()
+        await directory.change(directory.live(), 0.0)
+
+
 async def test_nobody_dies_of_a_broker_that_hangs(own_broker: Broker) -> None:
     async with connected(own_broker.url) as bus, watch(bus, "any", ttl_s=FOREVER_S) as directory:
         directory.hear(says("one"))

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from harmonic_protocol.envelope import Caller, Reply
 from harmonic_protocol.internal import ReleaseGateway
+from harmonic_runtime.process.clock import milliseconds
 from harmonic_state.commit_cycle import CommitCycle
 from harmonic_state.domain.events import encode_record
 from harmonic_state.domain.universe_requests import UniverseRequest
@@ -40,6 +41,7 @@ from state_service.builders import UNIVERSE, caller, command, open_universe
 C = TypeVar("C")
 
 BEGAN_AT = datetime(2024, 3, 21, 10, 30, tzinfo=UTC)
+BEGAN_MS = milliseconds(BEGAN_AT)
 WORK = (Load, ReadOn, Append, Confirm, MakeRoom, CarryOutEffects)
 NO_WORK = (Submitted, TimePassed, SnapshotSaved, Witnessed)
 ANN = caller("ann")
@@ -82,7 +84,7 @@ class Cycle:
     work: Work | None = None
 
     def tell(self, event: Event) -> "Cycle":
-        now = Instant(BEGAN_AT, self.now_s)
+        now = Instant(BEGAN_MS, self.now_s)
         self.commands = self.cycle.handle(event, now)
         if not isinstance(event, NO_WORK):
             self.work = None

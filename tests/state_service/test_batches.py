@@ -8,6 +8,7 @@ import pytest
 from harmonic_protocol.envelope import NO_TRACE, Caller, Reply, RequestTrace
 from harmonic_protocol.internal import CloseConnection, ReleaseGateway, ResumeRoom
 from harmonic_protocol.log import record_mark
+from harmonic_runtime.process.clock import milliseconds
 from harmonic_state.batches import Batch, Conditions, Decided, decide_batch, reply_to
 from harmonic_state.domain.decide import Decision
 from harmonic_state.domain.events import encode_record
@@ -34,6 +35,7 @@ ANN, BOB = caller("ann"), caller("bob")
 EDIT = command("join_room", mode="edit")
 TEMPO = command("update_music", parameters={"tempo": 90})
 AT = datetime(2024, 3, 21, 11, 0, 0, 7000, tzinfo=UTC)
+AT_MS = milliseconds(AT)
 STAMP = "2024-03-21T11:00:00.007Z"
 POSITION = 10
 
@@ -43,7 +45,7 @@ def pending(request: UniverseRequest, by: Caller = ANN, *, until_s: float = 3.0)
 
 
 def conditions(*, almost_full: bool = False, at: datetime = AT) -> Conditions:
-    return Conditions(Instant(at, 0.0), almost_full=almost_full)
+    return Conditions(Instant(milliseconds(at), 0.0), almost_full=almost_full)
 
 
 def known(*users: Caller) -> Loaded:
@@ -170,7 +172,7 @@ def test_a_position_where_another_record_stands_or_none_is_refused(
     ring.add(RecentRecord(5, 4, encode_record("r5", STAMP, [])))
     ring.add(RecentRecord(7, 5, encode_record("r7", STAMP, [])))
     ring.add(at_end("r9"))
-    now = Instant(AT, 0.0)
+    now = Instant(AT_MS, 0.0)
     before = replace(known(ANN), record_id="r9")
     batch = decide_batch([pending(request_)], before, Conditions(now, ring=ring))
     assert (batch.decided[0].decision == AHEAD) is is_ahead
@@ -184,7 +186,7 @@ def test_without_records_in_memory_the_last_one_is_known_by_its_id(
 ) -> None:
     back = resume(POSITION).model_copy(update={"after_record": after})
     batch = decide_batch(
-        [pending(back)], replace(known(ANN), record_id=record_id), Conditions(Instant(AT, 0.0))
+        [pending(back)], replace(known(ANN), record_id=record_id), Conditions(Instant(AT_MS, 0.0))
     )
     assert (batch.decided[0].decision == AHEAD) is is_ahead
 
@@ -192,7 +194,7 @@ def test_without_records_in_memory_the_last_one_is_known_by_its_id(
 def test_a_position_between_the_first_record_in_memory_and_the_one_before_it_is_refused() -> None:
     ring = Ring(1000)
     ring.add(RecentRecord(7, 5, encode_record("r7", STAMP, [])))
-    conditions = Conditions(Instant(AT, 0.0), ring=ring)
+    conditions = Conditions(Instant(AT_MS, 0.0), ring=ring)
     for after, is_ahead in ((5, False), (6, True)):
         batch = decide_batch([pending(resume(after))], known(ANN), conditions)
         assert (batch.decided[0].decision == AHEAD) is is_ahead
@@ -276,7 +278,7 @@ def test_who_joins_a_private_universe_is_answered_as_itself() -> None:
 
 @pytest.mark.parametrize("hashed", [False, True])
 def test_a_request_is_decided_with_the_space_that_there_is(*, hashed: bool) -> None:
-    space = Conditions(Instant(AT, 0.0), hashed=hashed)
+    space = Conditions(Instant(AT_MS, 0.0), hashed=hashed)
     (only,) = decide_batch([pending(TEMPO)], known(ANN), space).decided
     assert only.moment.hashed is hashed
 
@@ -381,7 +383,7 @@ def test_a_request_is_overdue_at_its_deadline() -> None:
 
 
 def now(seconds: float) -> Instant:
-    return Instant(AT, seconds)
+    return Instant(AT_MS, seconds)
 
 
 def plan(records: int) -> SnapshotPlan:

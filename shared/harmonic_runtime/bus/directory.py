@@ -116,6 +116,7 @@ class Directory:
         self._tick_is_due = False
         self._question = ""
         self._news = asyncio.Event()
+        self._change = asyncio.Event()
 
     def live(self) -> frozenset[str]:
         """The replicas that are alive: the same object until that changes."""
@@ -130,6 +131,13 @@ class Directory:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._news.wait()
+
+    async def change(self, known: frozenset[str], timeout_s: float) -> None:
+        """Return once others are alive than those ``known``, or after ``timeout_s``."""
+        if self._live is known:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._change.wait()
 
     async def look_around(self) -> None:
         """Ask all replicas to announce themselves, and wait a little for answers."""
@@ -206,6 +214,8 @@ class Directory:
         if self._ticks_left.keys() != self._live:
             self._live = frozenset(self._ticks_left)
             self._facts = {each: self._facts[each] for each in self._live}
+            self._change.set()
+            self._change = asyncio.Event()
 
 
 @asynccontextmanager

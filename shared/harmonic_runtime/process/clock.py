@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,6 +40,17 @@ class SystemClock:
 def timestamp(at: datetime) -> str:
     """An aware time as clients read it: UTC with milliseconds, ``2024-03-21T10:30:00.000Z``."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def timestamp_ms(unix_ms: int) -> str:
+    """The same of Unix time in milliseconds, for what runs for every message."""
+    unix_s, ms = divmod(unix_ms, 1000)
+    return f"{_to_the_second(unix_s)}.{ms:03}Z"
+
+
+@lru_cache(maxsize=16)
+def _to_the_second(unix_s: int) -> str:
+    return datetime.fromtimestamp(unix_s, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def milliseconds(at: datetime) -> int:

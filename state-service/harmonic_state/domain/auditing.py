@@ -71,13 +71,14 @@ _NOTHING = _Noting(_Noted.NOBODY)
 
 def is_noted(request: UniverseRequest, caller: Caller) -> bool:
     """Whether a request is noted if it makes events; it needs a fresh id then."""
-    return _is_of(_noting(request, caller).of, caller)
+    noting = _noting(request, caller)
+    return noting is not _NOTHING and _is_of(noting.of, caller)
 
 
 def noted(request: UniverseRequest, caller: Caller, moment: DecisionInputs) -> list[ActionNoted]:
     """The notes of a request that made events."""
     noting = _noting(request, caller)
-    if not _is_of(noting.of, caller):
+    if noting is _NOTHING or not _is_of(noting.of, caller):
         return []
     return [
         ActionNoted(

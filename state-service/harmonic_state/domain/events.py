@@ -187,7 +187,10 @@ def loses_history(payload: bytes) -> bool:
 
 def forgets_history(events: Iterable[LogEvent]) -> bool:
     """Whether a log begins anew with a record of these events."""
-    return any(isinstance(event, HistoryForgotten) for event in events)
+    for event in events:  # noqa: SIM110 -- any() takes a generator for each record
+        if isinstance(event, HistoryForgotten):
+            return True
+    return False
 
 
 def _decoded(event: LoggedEvent) -> LogEvent | UnknownEvent:

@@ -27,7 +27,7 @@ def update(
                     "universe_id": seen.id,
                     "user_id": caller.user_id,
                     "timestamp": moment.timestamp,
-                    "changed": tuple(declared.names[field] for field in sent),
+                    "changed": tuple(map(declared.names.__getitem__, sent)),
                     "seq": seen.seq + len(events) + 1,
                     "current": None,
                     "replayed": None,
