@@ -29,6 +29,7 @@ await ben.getByRole('combobox', { name: 'key' }).selectOption('D');
 await ann.getByText(/· D major ·/).waitFor();
 
 // A piece that is asked for meanwhile is kept, and heard by who wants it.
+await ben.getByRole('combobox', { name: 'length' }).selectOption('60');
 await button(ben, 'Generate music').click();
 await button(ann, 'Play the piece').and(ann.locator(':enabled')).click();
 await ann.getByText(/^\d+ notes$/).waitFor();

@@ -13,7 +13,7 @@ export interface PlayerState {
   readonly playing?: Playing<MusicGenerated>;
   readonly endless?: Endless;
   /** The bar of the endless piece that is on. */
-  readonly bar?: MusicBar;
+  readonly bar?: MusicBar | undefined;
   /** `waiting`: browsers let pages sound only after a click or a key. */
   readonly sound: 'waiting' | 'on' | 'off';
   readonly volume: number;
@@ -27,6 +27,8 @@ const FORECAST_AHEAD_MS = 300;
 const SAME_BEGINNING_MS = 5;
 /** Bars are shown for so long after their end. */
 const SHOWN_AFTER_MS = 4000;
+/** Nothing is on for so long, and the page says so. */
+const MISSED_AFTER_MS = 500;
 const VOLUME = 0.8;
 
 export class Player {
@@ -174,13 +176,12 @@ export class Player {
     if (sound !== 'waiting') this.#handOver?.advance(this.playing(nowMs), nowMs);
   }
 
+  // A bar that was foreseen is on as well.
   #showBar(nowMs: number): void {
-    const { endless, bar } = this.state.getSnapshot();
-    const on = endless?.bars.find(section => {
-      const atS = positionS({ section, startMs: nowMs + this.#clock.until(section.startsAt) }, nowMs);
-      return atS >= 0 && atS < section.duration;
-    });
-    if (on && on !== bar) this.#change({ bar: on });
+    const { bar } = this.state.getSnapshot();
+    const on = this.playing(nowMs).find(one => positionS(one, nowMs) >= 0 && positionS(one, nowMs) < one.section.duration)?.section;
+    if (on && 'bar' in on && on !== bar) this.#change({ bar: on });
+    else if (!on && bar && this.#clock.until(bar.startsAt) + bar.duration * 1000 < -MISSED_AFTER_MS) this.#change({ bar: undefined });
   }
 
   #load(): Promise<Orchestra | undefined> {

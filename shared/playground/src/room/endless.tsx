@@ -61,7 +61,10 @@ export function BarFacts({ room }: { room: Room }) {
   const [bar, endless] = useWatched(room.player.state, state => [state.bar, state.endless] as const);
   const piece = useWatched(room.universe, ({ endlessPiece }) => endlessPiece);
   const by = useWatched(room.universe, ({ participants }) => participants.find(({ userId }) => userId === piece?.userId)?.username);
-  if (!bar || bar.streamId !== endless?.streamId) return <>The endless piece begins…</>;
+  const isAway = useWatched(room.universe, ({ status }) => status !== 'joined');
+  if (!bar || bar.streamId !== endless?.streamId) {
+    return <>{isAway ? 'The endless piece is heard again once the connection is back.' : 'The next bar is on its way…'}</>;
+  }
   const next = endless.bars.find(one => one.bar > bar.bar);
   const [now, then] = [tuning(bar), next && tuning(next)];
   return (
