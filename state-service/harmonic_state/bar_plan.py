@@ -20,7 +20,10 @@ from harmonic_protocol.pieces import BarJob, BarMade, PieceGoesOn
 from harmonic_protocol.value import value
 from harmonic_state.domain.universe import EndlessState
 
-#: A record is due this long before the bar before ends: that bar's duration, within these bounds.
+#: A record is due this long after the beginning of the bar before, so that what a member changed
+#: until that bar began has arrived, ...
+ARRIVAL_US = 200_000
+#: ... and at least and at most this long before that bar ends.
 LEAST_LEAD_US, MOST_LEAD_US = 1_600_000, 2_800_000
 #: Microseconds that each further replica in rank acts later.
 STEP_US = 350_000
@@ -201,4 +204,4 @@ def _ends_us(latest: BarRecorded, made: BarMade) -> int:
 
 
 def _lead_us(made: BarMade) -> int:
-    return min(max(made.duration_us, LEAST_LEAD_US), MOST_LEAD_US)
+    return min(max(made.duration_us - ARRIVAL_US, LEAST_LEAD_US), MOST_LEAD_US)

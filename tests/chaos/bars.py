@@ -21,7 +21,7 @@ from harmonic_protocol.values import MusicParameters, PhysicsParameters
 #: What rounding to a millisecond may make of two times' distance.
 ROUNDED_S = 0.0011
 #: Bars of at least this length hear a change within two bars.
-SOON_S = 1.6
+SOON_S = 1.8
 _US_PER_S = 10**6
 _US_PER_MINUTE = 60 * _US_PER_S
 

@@ -5,6 +5,7 @@ from harmonic_protocol.log import BarRecorded
 from harmonic_protocol.pieces import BarMade, PieceGoesOn
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 from harmonic_state.bar_plan import (
+    ARRIVAL_US,
     LEAST_LEAD_US,
     MOST_LEAD_US,
     MOST_RETRY_US,
@@ -20,11 +21,12 @@ from harmonic_state.bar_plan import (
 )
 from harmonic_state.domain.universe import EndlessState
 
-START_US = 10**15
+BEGIN_US = 10**15
+DUE_US = BEGIN_US + ARRIVAL_US
 BAR_US = 2_000_000
 
 
-def bar(number: int, starts_us: int = START_US) -> EndlessState:
+def bar(number: int, starts_us: int = BEGIN_US) -> EndlessState:
     latest = BarRecorded(
         stream_id="s",
         bar=number,
@@ -54,95 +56,95 @@ def plan_of(piece: EndlessState) -> BarPlan:
 def ready(duration_us: int = BAR_US) -> BarPlan:
     """A plan whose bar is made."""
     plan = plan_of(bar(4))
-    assert isinstance(plan.next(START_US, 0), AskComposer)
+    assert isinstance(plan.next(DUE_US, 0), AskComposer)
     assert plan.made(made(4, duration_us)) is not None
     return plan
 
 
 def test_a_bar_is_asked_for_as_it_was_recorded() -> None:
-    step = plan_of(bar(4)).next(START_US, 0)
+    step = plan_of(bar(4)).next(DUE_US, 0)
     assert isinstance(step, AskComposer)
     job = step.job
     assert (job.universe_id, job.stream_id, job.seed, job.style) == ("u", "s", 3, "waltz")
-    assert (job.bar, job.starts_us, job.as_of, job.state) == (4, START_US, 7, "before")
+    assert (job.bar, job.starts_us, job.as_of, job.state) == (4, BEGIN_US, 7, "before")
     assert job.music.tempo == 91
 
 
-def test_the_next_bar_is_recorded_a_bar_before_the_end_of_this_one() -> None:
+def test_the_next_bar_is_recorded_once_what_was_changed_before_this_one_has_arrived() -> None:
     plan = ready()
-    assert plan.next(START_US - 1, 0) == WaitUntil(START_US)
-    assert plan.next(START_US, 0) == RecordNext(
-        RecordBar(universe_id="u", stream_id="s", bar=5, starts_us=START_US + BAR_US, state="after")
+    assert plan.next(DUE_US - 1, 0) == WaitUntil(DUE_US)
+    assert plan.next(DUE_US, 0) == RecordNext(
+        RecordBar(universe_id="u", stream_id="s", bar=5, starts_us=BEGIN_US + BAR_US, state="after")
     )
-    assert plan.next(START_US, 0) == AwaitWork()
+    assert plan.next(DUE_US, 0) == AwaitWork()
 
 
 def test_a_short_bar_is_recorded_in_time_and_a_long_one_not_too_early() -> None:
-    assert ready(900_000).next(0, 0) == WaitUntil(START_US + 900_000 - LEAST_LEAD_US)
-    assert ready(6_000_000).next(0, 0) == WaitUntil(START_US + 6_000_000 - MOST_LEAD_US)
+    assert ready(900_000).next(0, 0) == WaitUntil(BEGIN_US + 900_000 - LEAST_LEAD_US)
+    assert ready(6_000_000).next(0, 0) == WaitUntil(BEGIN_US + 6_000_000 - MOST_LEAD_US)
 
 
 def test_a_replica_tells_the_others_when_its_next_record_is_due() -> None:
     plan = plan_of(bar(4))
-    plan.next(START_US, 0)
-    assert plan.made(made(4)) == word(4, START_US)
-    plan.told(word(4, START_US))
-    assert plan.next(START_US - 1, 0) == WaitUntil(START_US)
+    plan.next(DUE_US, 0)
+    assert plan.made(made(4)) == word(4, DUE_US)
+    plan.told(word(4, DUE_US))
+    assert plan.next(DUE_US - 1, 0) == WaitUntil(DUE_US)
 
 
 def test_one_further_in_rank_that_has_the_bar_records_later() -> None:
     plan = ready()
-    assert plan.next(START_US, 2) == WaitUntil(START_US + 2 * STEP_US)
-    assert isinstance(plan.next(START_US + 2 * STEP_US, 2), RecordNext)
+    assert plan.next(DUE_US, 2) == WaitUntil(DUE_US + 2 * STEP_US)
+    assert isinstance(plan.next(DUE_US + 2 * STEP_US, 2), RecordNext)
 
 
 def test_a_bar_that_is_made_is_not_asked_for_after_another_look_at_the_log() -> None:
     plan = ready()
     plan.learned(bar(4))
-    assert isinstance(plan.next(START_US, 0), RecordNext)
+    assert isinstance(plan.next(DUE_US, 0), RecordNext)
 
 
 def test_a_bar_that_is_not_the_latest_any_more_is_told_to_nobody() -> None:
     plan = plan_of(bar(4))
-    plan.next(START_US, 0)
+    plan.next(DUE_US, 0)
     plan.learned(bar(5))
     assert plan.made(made(4)) is None
-    assert isinstance(plan.next(START_US, 0), AskComposer)
+    assert isinstance(plan.next(DUE_US, 0), AskComposer)
 
 
 def test_one_further_in_rank_waits_for_its_turn_and_then_looks_at_the_log() -> None:
     plan = BarPlan("u")
-    plan.told(word(4, START_US))
-    assert plan.next(START_US, 2) == WaitUntil(START_US + 2 * STEP_US)
-    assert plan.next(START_US + 2 * STEP_US, 2) == LookAtLog()
+    plan.told(word(4, DUE_US))
+    assert plan.next(DUE_US, 2) == WaitUntil(DUE_US + 2 * STEP_US)
+    assert plan.next(DUE_US + 2 * STEP_US, 2) == LookAtLog()
     # The owner is gone: this one goes on from what it recorded last.
     plan.done()
     plan.learned(bar(4))
-    assert isinstance(plan.next(START_US + 2 * STEP_US, 2), AskComposer)
+    assert isinstance(plan.next(DUE_US + 2 * STEP_US, 2), AskComposer)
     plan.made(made(4))
-    assert isinstance(plan.next(START_US + 2 * STEP_US, 2), RecordNext)
+    assert isinstance(plan.next(DUE_US + 2 * STEP_US, 2), RecordNext)
 
 
 def test_one_that_is_told_in_time_does_nothing() -> None:
     plan = BarPlan("u")
-    plan.told(word(4, START_US))
-    plan.told(word(5, START_US + BAR_US))
-    assert plan.next(START_US + STEP_US, 1) == WaitUntil(START_US + BAR_US + STEP_US)
+    plan.told(word(4, DUE_US))
+    plan.told(word(5, DUE_US + BAR_US))
+    assert plan.next(DUE_US + STEP_US, 1) == WaitUntil(DUE_US + BAR_US + STEP_US)
 
 
 def test_one_that_knows_the_log_waits_for_who_was_told_the_bars_end() -> None:
     plan = plan_of(bar(4))
-    plan.told(word(4, START_US))
-    assert plan.next(START_US, 1) == WaitUntil(START_US + STEP_US)
-    assert isinstance(plan.next(START_US + STEP_US, 1), AskComposer)
+    plan.told(word(4, DUE_US))
+    assert plan.next(DUE_US, 1) == WaitUntil(DUE_US + STEP_US)
+    assert isinstance(plan.next(DUE_US + STEP_US, 1), AskComposer)
 
 
 def test_what_another_recorded_counts_from_the_next_look_at_the_log() -> None:
     plan = ready()
-    plan.next(START_US, 0)
+    plan.next(DUE_US, 0)
     plan.done()
-    plan.learned(bar(5, START_US + BAR_US + 1))
-    step = plan.next(START_US, 0)
+    plan.learned(bar(5, BEGIN_US + BAR_US + 1))
+    step = plan.next(DUE_US, 0)
     assert isinstance(step, AskComposer)
     assert step.job.bar == 5
 
@@ -150,19 +152,19 @@ def test_what_another_recorded_counts_from_the_next_look_at_the_log() -> None:
 def test_without_an_answer_it_is_tried_again_a_little_later() -> None:
     plan = plan_of(bar(4))
     for _ in range(3):
-        assert isinstance(plan.next(START_US, 0), AskComposer)
-        plan.unanswered(START_US - RETRY_US + 1)
-        assert plan.next(START_US, 0) == WaitUntil(START_US + 1)
-        plan.unanswered(START_US - RETRY_US)
+        assert isinstance(plan.next(DUE_US, 0), AskComposer)
+        plan.unanswered(DUE_US - RETRY_US + 1)
+        assert plan.next(DUE_US, 0) == WaitUntil(DUE_US + 1)
+        plan.unanswered(DUE_US - RETRY_US)
     plan = ready()
-    assert isinstance(plan.next(START_US, 0), RecordNext)
-    plan.failed(START_US)
-    assert isinstance(plan.next(START_US + RETRY_US, 0), RecordNext)
+    assert isinstance(plan.next(DUE_US, 0), RecordNext)
+    plan.failed(DUE_US)
+    assert isinstance(plan.next(DUE_US + RETRY_US, 0), RecordNext)
 
 
 def test_a_log_that_cannot_be_read_is_tried_more_and_more_rarely() -> None:
     plan = ready()
-    now_us, pauses_us = START_US, []
+    now_us, pauses_us = DUE_US, []
     for _ in range(7):
         assert isinstance(plan.next(now_us, 0), RecordNext)
         plan.failed(now_us)
@@ -183,35 +185,35 @@ def test_a_log_that_cannot_be_read_is_tried_more_and_more_rarely() -> None:
 def test_a_piece_that_is_over_is_forgotten() -> None:
     plan = ready()
     plan.learned(None)
-    assert plan.next(START_US, 0) == Forget()
+    assert plan.next(DUE_US, 0) == Forget()
     plan = BarPlan("u")
-    plan.told(word(4, START_US))
+    plan.told(word(4, DUE_US))
     plan.told(word(0, None))
-    assert plan.next(START_US, 0) == Forget()
+    assert plan.next(DUE_US, 0) == Forget()
 
 
 def test_the_end_of_an_earlier_piece_does_not_end_a_later_one() -> None:
     plan = ready()
     plan.told(word(0, None, stream_id="earlier"))
-    assert isinstance(plan.next(START_US, 0), RecordNext)
+    assert isinstance(plan.next(DUE_US, 0), RecordNext)
 
 
 def test_a_piece_that_began_elsewhere_is_looked_for() -> None:
     plan = ready()
-    plan.told(word(0, START_US, stream_id="later"))
-    assert plan.next(START_US, 0) == LookAtLog()
+    plan.told(word(0, DUE_US, stream_id="later"))
+    assert plan.next(DUE_US, 0) == LookAtLog()
 
 
 def test_what_was_made_counts_as_long_as_the_log_has_no_later_bar() -> None:
     plan = ready()
     plan.learned(bar(4))
-    assert plan.next(START_US - 1, 0) == WaitUntil(START_US)
+    assert plan.next(DUE_US - 1, 0) == WaitUntil(DUE_US)
 
 
 def test_one_further_in_rank_that_has_a_bar_made_records_later() -> None:
-    assert ready().next(START_US, 1) == WaitUntil(START_US + STEP_US)
+    assert ready().next(DUE_US, 1) == WaitUntil(DUE_US + STEP_US)
 
 
 def test_a_piece_without_a_bar_is_none() -> None:
     piece = EndlessState("s", "ann", "waltz", 3, "2024-03-21T10:30:00.000Z", None)
-    assert plan_of(piece).next(START_US, 0) == Forget()
+    assert plan_of(piece).next(DUE_US, 0) == Forget()

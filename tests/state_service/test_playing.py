@@ -21,7 +21,7 @@ from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import SystemClock
 from harmonic_state import playing
-from harmonic_state.bar_plan import LEAST_LEAD_US, RETRY_US, STEP_US
+from harmonic_state.bar_plan import ARRIVAL_US, LEAST_LEAD_US, RETRY_US, STEP_US
 from harmonic_state.domain.universe import EndlessState
 from harmonic_state.playing import EndlessPieces, turn_of
 from harmonic_state.refusals import BUSY
@@ -30,10 +30,12 @@ from harness.virtual_time import run
 #: Of the test's beginning, in Unix time.
 BEGIN_US = 10**15
 BAR_US = 2_000_000
+#: Of a bar whose follower is due at the test's beginning.
+STARTS_US = BEGIN_US - ARRIVAL_US
 US_PER_S = 10**6
 
 
-def bar(number: int, starts_us: int = BEGIN_US, *, stream: str = "s") -> EndlessState:
+def bar(number: int, starts_us: int = STARTS_US, *, stream: str = "s") -> EndlessState:
     latest = BarRecorded(
         stream_id=stream,
         bar=number,
@@ -211,7 +213,7 @@ def test_a_bar_is_composed_announced_and_followed_by_the_record_of_the_next() ->
         assert (job.universe_id, job.bar, job.starts_us, job.state) == (
             "u",
             0,
-            BEGIN_US,
+            STARTS_US,
             "after -1",
         )
         word = PieceGoesOn(universe_id="u", stream_id="s", bar=0, due_us=BEGIN_US)
@@ -219,7 +221,7 @@ def test_a_bar_is_composed_announced_and_followed_by_the_record_of_the_next() ->
         await passes_us(0)
         (asked,) = here.asked
         assert asked.request == RecordBar(
-            universe_id="u", stream_id="s", bar=1, starts_us=BEGIN_US + BAR_US, state="after 0"
+            universe_id="u", stream_id="s", bar=1, starts_us=STARTS_US + BAR_US, state="after 0"
         )
         await here.stores(asked)
         assert (await here.composes()).bar == 1
