@@ -77,6 +77,8 @@ class Listening:
         self.heard = Heard()
         self.wire: Wire | None = None
         self.entered = asyncio.Event()
+        #: Why it had to enter again, each time.
+        self.rejoined: list[str] = []
         self._gateways = itertools.cycle(range(len(world.stack.urls)))
 
     async def stay(self) -> None:
@@ -90,6 +92,12 @@ class Listening:
                         self.entered.set()
                     elif name == "music_bar":
                         self.heard.take(data, time.time())
+                    elif name == "room_error" or (
+                        name == "connect_success" and wire.recovered and not data["recovered"]
+                    ):
+                        # Its session could not be continued.
+                        self.rejoined.append(str(data.get("error") or data["recovery"]))
+                        await self._join(wire)
             except (aiohttp.ClientError, AssertionError, TypeError, TimeoutError, OSError):
                 await asyncio.sleep(RETRY_S)
 
@@ -113,8 +121,11 @@ class Listening:
         # Bars may come from here on.
         self.heard.came_s.append(time.time())
         if not self.wire.recovered:
-            await self.wire.says("join_room", universeId=self._universe, mode="edit")
+            await self._join(self.wire)
         return self.wire
+
+    async def _join(self, wire: Wire) -> None:
+        await wire.says("join_room", universeId=self._universe, mode="edit")
 
 
 @dataclass
@@ -313,6 +324,8 @@ def _in_time(played: Played, piece: Sequence[LoggedBar], ordered: Sequence[Any])
         f"most that a bar is off from what the tempos add up to: {drift:.1f} us",
         drift <= MOST_DRIFT_US,
     )
+    again = [why for member in played.members for why in member.rejoined]
+    yield Line(f"sessions that could not be continued: {len(again)} {again[:3]}")
     yield Line(f"the largest of the last bars takes {played.most_bar_bytes} bytes")
 
 

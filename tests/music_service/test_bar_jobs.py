@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from harmonic_music import bar_jobs
 from harmonic_music.bar_jobs import BarComposers, make_bar
+from harmonic_music.endless import compose_bar
 from harmonic_protocol import subjects
 from harmonic_protocol.pieces import BAR_ANSWER_S, BarJob, BarMade, StoredBar
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
@@ -134,11 +135,12 @@ async def scene() -> Scene:
 
 
 @asynccontextmanager
-async def logging(*events: str) -> AsyncIterator[None]:
-    """Exactly these events are logged within the block."""
+async def logging(event: str, **fields: object) -> AsyncIterator[None]:
+    """Exactly one event is logged within the block, with these fields."""
     with capture_logs() as lines:
         yield
-    assert [line["event"] for line in lines] == list(events)
+    (line,) = lines
+    assert (line["event"], fields.items() <= line.items()) == (event, True), line
 
 
 async def test_a_bar_is_stored_and_then_answered(scene: Scene) -> None:
@@ -162,6 +164,27 @@ async def test_what_is_stored_has_the_record_and_the_notes() -> None:
         *("waltz", "3/4", 91, "C", "major"),
     )
     assert bar.notes
+
+
+async def test_what_is_stored_has_the_instruments_and_the_drums() -> None:
+    job = asked().model_copy(update={"style": "pop"})
+    drums = 0
+    for number in range(200):
+        job = job.model_copy(update={"bar": number})
+        made, stored = make_bar(job)
+        composed = compose_bar(
+            job.music, job.physics, style="pop", seed=job.seed, bar=number, state=job.state
+        )
+        bar = StoredBar.model_validate_json(stored)
+        assert bar.instruments == composed.instruments
+        strokes = [(each.key, each.start_time, each.velocity) for each in bar.drums or ()]
+        assert strokes == list(composed.drums)
+        assert (made.duration_us, made.state) == (composed.duration_us, composed.next_state)
+        drums += len(strokes)
+        if drums:
+            break
+        job = job.model_copy(update={"state": made.state})
+    assert drums > 0
 
 
 async def test_a_bar_brings_the_next_one_as_it_will_be_if_nothing_is_changed() -> None:
@@ -206,16 +229,18 @@ async def test_a_request_beyond_the_bound_is_turned_away_until_another_one_is_do
 
 
 async def test_a_bar_that_could_not_be_begun_in_time_is_not_composed(scene: Scene) -> None:
+    scene.clock.seconds = 0.0
     await scene.is_asked(asked(1))
     await scene.is_asked(asked(2))
-    scene.clock.seconds += BAR_ANSWER_S - 0.001
+    scene.clock.seconds = BAR_ANSWER_S
     scene.thread.composes()
-    scene.clock.seconds += 0.002
+    scene.clock.seconds = BAR_ANSWER_S + 0.001
     scene.thread.composes()
     await scene.done()
     assert [each.subject for each in scene.streams.stored] == [subjects.bar("u", 1)]
     assert len(scene.posted) == 1
     assert scene.outcomes == {"composed": 1, "too_late": 1}
+    assert scene.shows("bar_seconds_sum") == pytest.approx(2 * BAR_ANSWER_S, abs=0.01)
     # The owner asks again.
     await scene.composes(asked(2))
     assert scene.outcomes == {"composed": 2, "too_late": 1}
@@ -225,7 +250,7 @@ async def test_a_bar_that_could_not_be_begun_in_time_is_not_composed(scene: Scen
 @pytest.mark.parametrize("error", [StreamFull("full"), BusUnavailable("away")], ids=str)
 async def test_a_bar_that_is_not_stored_is_answered_as_none(scene: Scene, error: Exception) -> None:
     scene.streams.failures.append(Failure(error))
-    async with logging("bar_not_stored"):
+    async with logging("bar_not_stored", reason=f"{type(error).__name__}: {error}"):
         await scene.composes(asked())
     assert scene.posted == [(INBOX, b"")]
     await scene.composes(asked())
@@ -238,9 +263,13 @@ async def test_a_bar_that_cannot_be_made_harms_no_other(
 ) -> None:
     with monkeypatch.context() as smaller:
         smaller.setattr(bar_jobs, "MAX_BAR_BYTES", 10)
-        async with logging("bar_failed"):
+        with capture_logs() as lines:
             await scene.composes(asked())
+        assert [line["event"] for line in lines] == ["bar_failed"]
+        assert "a bar of" in str(lines[0]["exc_info"])
     assert (scene.posted, scene.streams.stored) == ([(INBOX, b"")], [])
+    # As large as it may be.
+    monkeypatch.setattr(bar_jobs, "MAX_BAR_BYTES", len(make_bar(asked())[1]))
     await scene.composes(asked())
     assert scene.outcomes == {"failed": 1, "composed": 1}
     assert scene.shows("bars_composing") == 0

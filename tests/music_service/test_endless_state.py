@@ -22,6 +22,7 @@ from harmonic_music.endless.wire import (
     MOST_NOTES,
     going_on,
     read,
+    read_segment,
     segment_text,
     written,
 )
@@ -77,6 +78,12 @@ TEXT = (
     '"themes":{"AA":["0C0Ca./0m6","0WOT-//l~>l0<",7,1,2],"BA":["","Ca+",7,0,0]},'
     '"played":["","Ca+",7],"heard":[0,0,0,0]}'
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def read_anew() -> None:
+    """What was read before these tests is not remembered."""
+    read_segment.cache_clear()
 
 
 def test_a_state_is_written_as_others_read_it() -> None:

@@ -200,3 +200,18 @@ def test_a_piece_that_began_elsewhere_is_looked_for() -> None:
     plan = ready()
     plan.told(word(0, START_US, stream_id="later"))
     assert plan.next(START_US, 0) == LookAtLog()
+
+
+def test_what_was_made_counts_as_long_as_the_log_has_no_later_bar() -> None:
+    plan = ready()
+    plan.learned(bar(4))
+    assert plan.next(START_US - 1, 0) == WaitUntil(START_US)
+
+
+def test_one_further_in_rank_that_has_a_bar_made_records_later() -> None:
+    assert ready().next(START_US, 1) == WaitUntil(START_US + STEP_US)
+
+
+def test_a_piece_without_a_bar_is_none() -> None:
+    piece = EndlessState("s", "ann", "waltz", 3, "2024-03-21T10:30:00.000Z", None)
+    assert plan_of(piece).next(START_US, 0) == Forget()

@@ -94,7 +94,7 @@ def test_an_answer_is_waited_for_no_longer_than_a_composer_may_take() -> None:
     async def test(composers: Composers, questions: BarQuestions) -> None:
         loop = asyncio.get_running_loop()
         begin_s = loop.time()
-        with pytest.raises(BusTimeout):
+        with pytest.raises(BusTimeout, match=r"^no bar in time$"):
             await questions.ask(JOB)
         assert loop.time() - begin_s == pytest.approx(BAR_ANSWER_S)
         # It comes all the same, and is for nobody.
@@ -122,7 +122,7 @@ def test_what_is_no_bar_is_no_answer(payload: bytes) -> None:
     async def test(composers: Composers, questions: BarQuestions) -> None:
         task = await asking(questions)
         composers.answer(payload)
-        with pytest.raises(BusUnavailable):
+        with pytest.raises(BusUnavailable, match=r"^no bar, but an answer that turns away$"):
             await task
 
     scene(test)
@@ -132,7 +132,7 @@ def test_where_nobody_listens_it_is_known_at_once() -> None:
     async def test(composers: Composers, questions: BarQuestions) -> None:
         task = await asking(questions)
         composers.answer(b"", headers={STATUS: "503"})
-        with pytest.raises(NoResponders):
+        with pytest.raises(NoResponders, match=r"^no replica of the music service listens$"):
             await task
 
     scene(test)

@@ -117,7 +117,9 @@ class Scene:
         self.asked.append(Asked(universe, request, reply, self.now_us))
 
     async def begin(self) -> None:
-        known = cast("Any", lambda name: Known(self.logged.get(name)))
+        def known(name: str) -> Any:
+            return Known(self.logged[name]) if name in self.logged else None
+
         await self.pieces.drive(self._own, known)
 
     def hears(self, universe: str, number: int, due_us: int | None, stream: str = "s") -> None:
@@ -272,7 +274,8 @@ def test_without_an_answer_another_composer_is_asked_a_little_later() -> None:
         await here.plays()
         with capture_logs() as lines:
             await here.composes_not()
-        assert [line["event"] for line in lines] == ["bar_not_composed"]
+        (line,) = lines
+        assert (line["event"], line["reason"]) == ("bar_not_composed", "BusUnavailable: away")
         assert here.questions == []
         await passes_us(RETRY_US - 1000)
         assert here.questions == []
@@ -303,6 +306,7 @@ def test_a_replica_in_waiting_reads_the_log_if_nobody_announces_the_next_bar() -
         assert here.asked == []
         await passes_us(1000)
         (look,) = here.asked
+        assert look.universe == "u"
         assert look.request == ReleaseGateway(universe_id="u", gateway_id="")
         here.logged["u"] = bar(4)
         look.reply(Reply())
@@ -311,6 +315,17 @@ def test_a_replica_in_waiting_reads_the_log_if_nobody_announces_the_next_bar() -
         assert (await here.composes()).bar == 4
 
     scene(test, turn=1)
+
+
+def test_a_piece_of_a_universe_that_is_not_there_is_forgotten() -> None:
+    async def test(here: Scene) -> None:
+        here.hears("u", 4, BEGIN_US)
+        await passes_us(0)
+        here.asked.pop().reply(Reply())
+        await settled()
+        assert here.numbers == [0, 0]
+
+    scene(test)
 
 
 def test_a_replica_in_waiting_that_hears_of_the_next_bar_does_nothing() -> None:
@@ -328,7 +343,10 @@ def test_a_piece_that_is_over_is_forgotten_by_all() -> None:
     async def test(here: Scene) -> None:
         await here.plays()
         assert here.numbers == [1, 1]
+        assert not here.may_begin()
         here.pieces.over("u", "s")
+        # Another one may begin at once.
+        assert here.may_begin()
         await settled()
         assert here.told == [PieceGoesOn(universe_id="u", stream_id="s", bar=0)]
         assert here.numbers == [1, 0]
@@ -342,7 +360,7 @@ def test_a_piece_that_is_over_is_forgotten_by_all() -> None:
         here.hears("other", 0, None)
         assert here.numbers[0] == 0
 
-    scene(test)
+    scene(test, most_pieces=1)
 
 
 def test_a_piece_that_ends_while_no_composer_answers_is_forgotten_at_once() -> None:
@@ -387,7 +405,7 @@ def test_a_piece_goes_on_though_nobody_can_be_told() -> None:
         await here.plays()
         with capture_logs() as lines:
             await here.composes()
-        assert [line["event"] for line in lines] == ["piece_untold"]
+        assert [(line["event"], line["universe"]) for line in lines] == [("piece_untold", "u")]
         await passes_us(0)
         assert len(here.asked) == 1
 
