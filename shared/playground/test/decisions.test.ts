@@ -201,6 +201,10 @@ test('the bar after the last one is known as it is foreseen, and played on from 
   assert.deepEqual([forecast?.bar, forecast?.startsAt, forecast?.duration], [4, '2026-01-01T00:00:02.000Z', 1]);
   assert.equal(withBar(first, at(2, '2025-12-31T23:59:58.000Z'), () => false).forecast, forecast);
   assert.equal(withBar(first, at(4, '2026-01-01T00:00:02.000Z'), () => false).forecast?.bar, 5);
+  const later = withBar(first, at(5, '2026-01-01T00:00:03.000Z'), () => false);
+  assert.deepEqual(later.bars[1], forecast, 'it goes on where a later bar comes first');
+  const own = at(4, '2026-01-01T00:00:02.000Z');
+  assert.deepEqual(withBar(later, own, () => false).bars.map(one => one === own), [false, true, false]);
   const progress = new Progress();
   const [foreseen, bar] = [{ notes: [] } as never, { notes: [] } as never];
   progress.replace(foreseen, bar);

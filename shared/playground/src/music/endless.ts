@@ -31,7 +31,10 @@ const LEAST_PITCHES: PitchRange = { low: 43, high: 79 };
 /** The piece with one more bar, and without those that are over. A bar of another piece begins that one. */
 export function withBar(endless: Endless | undefined, bar: MusicBar, isOver: (bar: MusicBar) => boolean): Endless {
   const { bars, pitches } = endless?.streamId === bar.streamId ? endless : { bars: [], pitches: LEAST_PITCHES };
-  const others = bars.filter(other => other.bar !== bar.bar && !isOver(other));
+  const { forecast } = endless?.streamId === bar.streamId ? endless : {};
+  // A later bar may come first when a connection is back: what was foreseen goes on until its own comes.
+  const foreseen = forecast && forecast.bar < bar.bar ? [forecast] : [];
+  const others = [...bars, ...foreseen].filter(other => other.bar !== bar.bar && !isOver(other));
   const kept = [...others, bar].sort((one, another) => one.bar - another.bar).slice(-MAX_BARS);
   const last = kept.at(-1) ?? bar;
   const { low, high } = bar.notes.length ? pitchRange(bar.notes) : pitches;

@@ -73,7 +73,8 @@ export class Player {
   hearBar(bar: MusicBar): void {
     const { endless } = this.state.getSnapshot();
     if (endless?.streamId !== bar.streamId) this.#endsAt = undefined;
-    else if (endless.forecast?.bar === bar.bar) this.#replaceForecast(endless.forecast, bar);
+    const foreseen = endless && [...endless.bars, endless.forecast].find(one => one?.bar === bar.bar && one.streamId === bar.streamId);
+    if (foreseen) this.#replaceForecast(foreseen, bar);
     const isOver = ({ startsAt, duration }: MusicBar) => this.#clock.until(startsAt) + duration * 1000 < -SHOWN_AFTER_MS;
     this.#change({ endless: withBar(endless, bar, isOver) });
     void this.#load();
