@@ -11,6 +11,8 @@ import { bandsOf, samplesOf } from '../src/music/spectrum.ts';
 import { AudioTime } from '../src/music/audio-time.ts';
 import { heardIn, withBar, withMove, type Endless } from '../src/music/endless.ts';
 import { HandOver } from '../src/music/hand-over.ts';
+import { Player } from '../src/music/player.ts';
+import { stoppedOnRelease } from '../src/music/release.ts';
 import { beginning, isOn, positionS, Progress, ringingAt, type Playing } from '../src/music/timeline.ts';
 import { adapted, QUALITIES, START } from '../src/stage/quality.ts';
 import { Simulation, STRIDE } from '../src/stage/simulation.ts';
@@ -156,7 +158,7 @@ test('each note is handed over once and in time, and anew from where it is after
   const section = { notes, duration: 4, drums: [{ key: 36, velocity: 80, startTime: 2 }] } as never;
   const handed: [number, number][] = [];
   const orchestra = {
-    context: { currentTime: 10 },
+    context: { currentTime: 10, state: 'running' },
     note: ({ pitch }: { pitch: number }, _: unknown, atS: number) => handed.push([pitch, atS]),
     stroke: ({ key }: { key: number }, atS: number) => handed.push([key, atS]),
     silence: () => handed.push([0, 0]),
@@ -175,6 +177,39 @@ test('each note is handed over once and in time, and anew from where it is after
   // What rings goes on, and what was handed over before comes again.
   assert.deepEqual(handed.map(([what]) => what), [0, 62, 63]);
   assert.equal(handed[2]?.[1], 14);
+  // A context that stands still is given nothing, and what it was given is taken back.
+  handed.splice(0);
+  orchestra.context.state = 'suspended';
+  for (const nowMs of [3300, 3400]) advance(nowMs);
+  assert.ok(handed.every(([what]) => what === 0) && handed.length > 0);
+  handed.splice(0);
+  orchestra.context.state = 'running';
+  advance(3500);
+  assert.deepEqual(handed, [[63, 14]]);
+});
+
+test('a source is stopped when it is disconnected from everything, and not before', () => {
+  const done: string[] = [];
+  const node = {
+    offset: 1,
+    stop: () => void done.push('stop'),
+    disconnect: (...from: unknown[]) => void done.push(`disconnect ${from.length}`),
+  };
+  const source = stoppedOnRelease(node);
+  assert.equal(source, node);
+  source.disconnect({}, 0);
+  assert.deepEqual(done.splice(0), ['disconnect 2']);
+  source.disconnect();
+  assert.deepEqual(done, ['disconnect 0', 'stop']);
+});
+
+test('who leaves while the instruments are loaded has no orchestra', async () => {
+  const player = new Player({} as never);
+  const unlocked = player.unlock();
+  player.close();
+  await unlocked;
+  assert.equal(player.orchestra, undefined);
+  assert.equal(player.state.getSnapshot().sound, 'waiting');
 });
 
 const barOf = (bar: number, more = {}) =>

@@ -5,7 +5,7 @@ import { createClient, type MusicBar } from '../../../shared/client-ts/src/index
 import { network } from '../../client_ts/programs/network.mts';
 import { button, done, eventually, join, plan, slider } from './browser.mts';
 import { heard } from './onsets.mts';
-import { beginsMs, tap } from './taps.mts';
+import { aheadMs, beginsMs, hide, tap } from './taps.mts';
 
 const LATENCY_MS = 80;
 const JITTER_MS = 40;
@@ -23,6 +23,8 @@ const maxApartMs = Number(process.argv[6] ?? Infinity);
 const isByHand = Number.isFinite(maxApartMs);
 /** A sound is taken for a note so far around its time. */
 const NEAR_MS = 150;
+/** More than a window looks ahead that is not hidden. */
+const LEAST_AHEAD_MS = 500;
 
 const networks = await Promise.all(plan.gateways.map(url => network(url, LATENCY_MS, JITTER_MS)));
 /** When Ben's window received which bar for the first time. */
@@ -57,6 +59,10 @@ await ann.getByRole('combobox', { name: 'style' }).selectOption('strings');
 await button(ann, 'Play without an end').click();
 await button(ben, 'Stop the endless piece').waitFor();
 await eventually(async () => bars.length, count => count > WARM_UP_BARS, 'bars come');
+// The timers of a hidden window come once a second: it lets sounds begin long before they are heard.
+await hide(ben, true);
+await eventually(() => aheadMs(ben), ms => ms > LEAST_AHEAD_MS, 'sounds begin ahead');
+await hide(ben, false);
 
 // Ben's network is away, now and then, wherever the piece is by then.
 const spacing = Math.floor(wanted / (outages + 1));

@@ -2,14 +2,16 @@
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { button, done, eventually, inRoom, join, plan, slider } from './browser.mts';
-import { loudness, tap } from './taps.mts';
+import { loudness, sources, tap } from './taps.mts';
 
 const sounds = (page: Page) => eventually(() => loudness(page), rms => rms > 0.001, 'it sounds');
 const barOf = async (page: Page) => Number(await page.locator('[data-bar]').getAttribute('data-bar'));
 
 const ann = await join('Ann', { before: tap });
 const ben = await join('Ben', { before: tap, gateway: plan.gateways[1] });
-await ben.locator('header').click();
+for (const page of [ann, ben]) await page.locator('header').click();
+for (const page of [ann, ben]) await button(page, 'Sound is on').waitFor();
+const idle = await sources(ann);
 await ann.getByRole('combobox', { name: 'style' }).selectOption('march');
 await slider(ann, 'tempo').fill('180');
 await button(ann, 'Play without an end').click();
@@ -59,4 +61,5 @@ for (const page of [ann, cat]) {
   await eventually(() => loudness(page), rms => rms < 0.0001, 'it is silent');
 }
 assert.equal(await moves.count(), 0);
+await eventually(() => sources(ann), count => count <= idle, 'all that the piece was played by is let go');
 await done();

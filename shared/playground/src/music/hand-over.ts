@@ -21,7 +21,10 @@ export class HandOver {
 
   /** Hand over what begins soon, of all that is played. */
   advance(playing: readonly Playing[], nowMs: number): void {
-    this.#audio.sample(this.#orchestra.context.currentTime, nowMs);
+    const { currentTime, state } = this.#orchestra.context;
+    // A context that was suspended keeps all that it is given, and plays it at once when it goes on.
+    if (state !== 'running') return this.restart();
+    this.#audio.sample(currentTime, nowMs);
     this.#progress.keep(playing);
     for (const one of playing) this.#section(one, nowMs);
   }

@@ -15,6 +15,7 @@ import {
 } from 'tone/build/esm/classes.js';
 import { setContext } from 'tone/build/esm/core/context/GlobalContext.js';
 import type { Note, Stroke } from '@harmonic-universe/client';
+import { stoppedOnRelease } from './release.ts';
 import type { Section } from './timeline.ts';
 
 type Voices = PolySynth<Synth> | PolySynth<FMSynth>;
@@ -57,6 +58,16 @@ const MAX_PARTS = 12;
 const VOLUMES_DB: ReadonlyMap<string, number> = new Map(Object.entries({ melody: -7, counter: -12, pads: -17, bass: -9 }));
 /** Strokes of one drum that come closer together are one. */
 const MIN_STROKE_GAP_S = 0.006;
+/** Voices begin their notes so long before these sound. */
+const LOOK_AHEAD_S = 0.05;
+/** Timers of hidden pages come once a second. */
+const HIDDEN_LOOK_AHEAD_S = 1.2;
+
+class AudibleContext extends Context {
+  override createConstantSource(): ConstantSourceNode {
+    return stoppedOnRelease(super.createConstantSource());
+  }
+}
 
 /** The context, and all that a piece is played by. */
 export class Orchestra {
@@ -69,8 +80,10 @@ export class Orchestra {
 
   constructor() {
     // The page's policy lets no code be made of text, as a clock in a worker would be.
-    this.context = new Context({ latencyHint: 'interactive', clockSource: 'timeout', lookAhead: 0.05 });
+    this.context = new AudibleContext({ latencyHint: 'interactive', clockSource: 'timeout', lookAhead: LOOK_AHEAD_S });
     setContext(this.context);
+    document.addEventListener('visibilitychange', this.#lookAhead);
+    this.#lookAhead();
     this.#out = new Gain(0.8);
     const limiter = new Limiter(-2);
     this.#out.connect(limiter);
@@ -116,9 +129,16 @@ export class Orchestra {
   }
 
   close(): void {
+    document.removeEventListener('visibilitychange', this.#lookAhead);
     this.silence();
     this.context.dispose();
   }
+
+  // The next timer may come too late for what begins meanwhile.
+  readonly #lookAhead = (): void => {
+    this.context.lookAhead = document.hidden ? HIDDEN_LOOK_AHEAD_S : LOOK_AHEAD_S;
+    this.context.emit('tick');
+  };
 
   // The part that was used last stands last.
   #part(voice: string, program: number): Part {

@@ -39,6 +39,7 @@ export class Player {
   #loading: Promise<Orchestra | undefined> | undefined;
   #endsAt: Timestamp | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #isClosed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -132,6 +133,7 @@ export class Player {
     const { playing: _, endless: __, bar: ___, ...rest } = this.state.getSnapshot();
     this.state.set(rest);
     clearInterval(this.#timer);
+    this.#isClosed = true;
     this.#orchestra?.close();
   }
 
@@ -188,6 +190,7 @@ export class Player {
   #load(): Promise<Orchestra | undefined> {
     this.#loading ??= import('./instruments.ts').then(
       ({ Orchestra }) => {
+        if (this.#isClosed) return undefined;
         const orchestra = new Orchestra();
         this.#orchestra = orchestra;
         this.#handOver = new HandOver(orchestra);
