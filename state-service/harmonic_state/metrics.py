@@ -91,6 +91,11 @@ OWNERS_CHANGED = CounterSpec(
     "universes whose log another replica appended to last when they were loaded here",
     OperatorQuestion.UPDATES,
 )
+ADOPTIONS_DEFERRED = CounterSpec(
+    "adoptions_deferred",
+    "universes that gateways have to name again: as many as may be wait to be loaded",
+    OperatorQuestion.UPDATES,
+)
 EVICTIONS = CounterSpec("evictions", "universes evicted from memory", OperatorQuestion.PROCESS)
 CACHED_UNIVERSES = GaugeSpec("cached_universes", "universes in memory", OperatorQuestion.PROCESS)
 CACHED_UNIVERSES_BYTES = GaugeSpec(
