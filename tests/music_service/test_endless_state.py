@@ -301,7 +301,7 @@ def heard_for(place: int, bars: int) -> Heard:
 
 
 def filled(themes: int, runs: int, beyond: int) -> PiecePosition:
-    """A position whose text is longer than may be by so many bytes, but for its bounds."""
+    """A position whose text, without its bounds, is ``beyond`` bytes longer than may be."""
     filling = MAX_STATE_BYTES - len(written(holding(themes, SHORT, runs)))
     return holding(themes, SHORT, runs, "x" * (filling + beyond))
 
