@@ -22,7 +22,7 @@ class _Waiting(NamedTuple):
 
 
 class RecordedCommands:
-    """The commands of this gateway that wait for their records; each is told its end once."""
+    """The commands of this gateway that wait for their records; each ends once."""
 
     def __init__(self) -> None:
         # An earlier process of this gateway had other names: its commands are not these.
@@ -40,7 +40,7 @@ class RecordedCommands:
         return name
 
     def remove(self, name: str) -> None:
-        """Wait for no record: the command was answered otherwise."""
+        """Forget a command that another message has answered."""
         self._waiting.pop(name, None)
 
     def stored(self, header: str, position: int) -> None:
@@ -51,7 +51,7 @@ class RecordedCommands:
                 waiting.on_end(Reply(seq=seq, position=position))
 
     def missed(self, universe_id: str | None = None) -> None:
-        """Records may have been missed: of a universe that is followed no longer, or of all."""
+        """End the commands whose records may have been missed: a universe's, or all."""
         for name, waiting in tuple(self._waiting.items()):
             if universe_id in {None, waiting.universe_id}:
                 del self._waiting[name]

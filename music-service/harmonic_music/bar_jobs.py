@@ -7,6 +7,7 @@ same bar. Bars are composed in a thread of their own, so that a long piece does 
 import asyncio
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from pydantic import ValidationError
 
@@ -23,7 +24,7 @@ from harmonic_protocol.pieces import (
     StoredForecast,
     StoredNote,
 )
-from harmonic_protocol.values import Stroke
+from harmonic_protocol.values import MusicParameters, PhysicsParameters, Stroke
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.streams import StreamFull, Streams
 from harmonic_runtime.bus.wire import Message
@@ -35,6 +36,9 @@ from harmonic_runtime.process.lifecycle import Tasks
 #: Requests that a replica holds at once, each of at most some 6 KiB: what a slow core composes
 #: within ``BAR_ANSWER_S``. Beyond, the owner asks another replica.
 MOST_BARS = 256
+#: Bars that a replica keeps, since the bar that was foreseen is the next one unless something is
+#: changed. One takes some 10 KiB.
+MOST_KEPT = 512
 STORE_TIMEOUT_S = 1.0
 #: The answer that there is no bar, so that the owner need not wait.
 NO_BAR = b""
@@ -144,8 +148,9 @@ def make_bar(asked: BarJob) -> tuple[BarMade, bytes]:
 
     Raise ``ValueError`` for a bar that takes more than ``MAX_BAR_BYTES``.
     """
-    bar = _composed(asked, asked.bar, asked.state)
-    after = _composed(asked, asked.bar + 1, bar.next_state)
+    of = (asked.music, asked.physics, asked.style, asked.seed)
+    bar = _composed(*of, asked.bar, asked.state)
+    after = _composed(*of, asked.bar + 1, bar.next_state)
     made = BarMade(
         stream_id=asked.stream_id,
         bar=asked.bar,
@@ -158,16 +163,16 @@ def make_bar(asked: BarJob) -> tuple[BarMade, bytes]:
     return made, stored
 
 
-def _composed(asked: BarJob, number: int, state: str | None) -> ComposedBar:
-    """The bar of a number, by the parameters that were asked for."""
-    return compose_bar(
-        asked.music,
-        asked.physics,
-        style=known_style(asked.style),
-        seed=asked.seed,
-        bar=number,
-        state=state,
-    )
+@lru_cache(MOST_KEPT)
+def _composed(  # noqa: PLR0917 -- all that a bar depends on
+    music: MusicParameters,
+    physics: PhysicsParameters,
+    style: str | None,
+    seed: int,
+    bar: int,
+    state: str | None,
+) -> ComposedBar:
+    return compose_bar(music, physics, style=known_style(style), seed=seed, bar=bar, state=state)
 
 
 def stored_bar(asked: BarJob, bar: ComposedBar, after: ComposedBar) -> StoredBar:

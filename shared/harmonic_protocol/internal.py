@@ -162,12 +162,14 @@ class Heads(ServiceModel):
 
     ``records`` are the ids of the records there. ``turned_back``, in an answer, are the logs that
     end before a position that the gateway was sent, or have another record there: they have lost
-    records.
+    records. ``deferred``, in an answer, are the universes that the owner could not queue to be
+    loaded: the gateway asks about them again.
     """
 
     heads: dict[str, int]
     records: dict[str, str] = Field(default_factory=dict)
     turned_back: tuple[str, ...] = ()
+    deferred: tuple[str, ...] = ()
 
 
 class LoggedRecord(ServiceModel):

@@ -30,6 +30,9 @@ STEP_US = 350_000
 #: Microseconds without an attempt after a failure. Reading a log may cost much, so the pause is
 #: doubled with each failure in a row to read or to write it, up to the second number.
 RETRY_US, MOST_RETRY_US = 200_000, 3_200_000
+#: Bytes of a plan in memory, roughly: with what another replica announced, but without a piece; and
+#: of a piece with its latest bar, without the texts of states.
+PLAN_BYTES, PIECE_BYTES = 1_500, 4_000
 
 
 @value
@@ -134,6 +137,17 @@ class BarPlan:
     def is_over(self) -> bool:
         """Whether nothing is played, as far as is known."""
         return self._piece is None and self._told is None
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes that the plan takes in memory, roughly."""
+        size_bytes = PLAN_BYTES
+        if self._piece is not None:
+            latest = self._piece.latest
+            size_bytes += PIECE_BYTES + len((latest and latest.state) or "")
+        if self._made is not None:
+            size_bytes += len(self._made.state)
+        return size_bytes
 
     def next(self, now_us: int, turn: int) -> Step:
         """The next step of the replica that is ``turn``-th in rank for the universe, from 0."""

@@ -28,7 +28,7 @@ from harmonic_state.refusals import AHEAD, BROKEN, FULL
 from harmonic_state.ring import Ring
 from harmonic_state.steps import Answer, Append, Instant
 
-#: In place of the reply that a record gives.
+#: The reply to a request that its record answers; it is not sent.
 _BY_RECORD = Reply()
 
 
@@ -60,7 +60,7 @@ class Decided:
         return Answer(self.pending, reply_to(self, known, ring))
 
     def unnamed(self) -> Self:
-        """The same request, to be replied to: gateways may not have been sent its record."""
+        """The same request without its name: it gets a reply, as its record may not be sent."""
         return replace(self, pending=replace(self.pending, name=""))
 
 

@@ -91,6 +91,11 @@ OWNERS_CHANGED = CounterSpec(
     "universes whose log another replica appended to last when they were loaded here",
     OperatorQuestion.UPDATES,
 )
+ADOPTIONS_DEFERRED = CounterSpec(
+    "adoptions_deferred",
+    "universes that gateways have to name again: as many as may be wait to be loaded",
+    OperatorQuestion.UPDATES,
+)
 EVICTIONS = CounterSpec("evictions", "universes evicted from memory", OperatorQuestion.PROCESS)
 CACHED_UNIVERSES = GaugeSpec("cached_universes", "universes in memory", OperatorQuestion.PROCESS)
 CACHED_UNIVERSES_BYTES = GaugeSpec(
@@ -171,6 +176,11 @@ ENDLESS_PIECES = GaugeSpec(
     "endless pieces that this replica knows of, whichever replica records their bars",
     OperatorQuestion.MUSIC,
 )
+PIECES_BYTES = GaugeSpec(
+    "endless_pieces_bytes",
+    "memory that their plans take, roughly; from 64 MiB on, no more pieces begin here",
+    OperatorQuestion.MUSIC,
+)
 PIECES_RECORDED = GaugeSpec(
     "endless_pieces_recorded",
     "endless pieces whose bars this replica records",
@@ -178,12 +188,13 @@ PIECES_RECORDED = GaugeSpec(
 )
 PIECES_SHARE = GaugeSpec(
     "endless_pieces_share",
-    "the same, as a share of HARMONIC_ENDLESS_PIECES",
+    "endless pieces whose bars this replica records, as a share of HARMONIC_ENDLESS_PIECES",
     OperatorQuestion.MUSIC,
 )
 PIECES_REFUSED = CounterSpec(
     "endless_pieces_refused",
-    "endless pieces that were not begun: this replica records the bars of as many as it may",
+    "endless pieces that were not begun: this replica records the bars of as many as it may, or its"
+    " plans take as much memory as they may",
     OperatorQuestion.MUSIC,
 )
 BARS_RECORDED = CounterSpec(

@@ -10,8 +10,10 @@ from harmonic_protocol.internal import ExpireMusic, OwnRequest, ReleaseGateway
 from harmonic_protocol.log import MusicRequested
 from harmonic_protocol.operating import BusyUniverse
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.deadlines import Deadlines
 from harmonic_state import metrics as table
+from harmonic_state.adoption import AdoptionQueue
 from harmonic_state.domain.universe import Universe
 from harmonic_state.means import Means
 from harmonic_state.meters import RequestRates
@@ -26,19 +28,17 @@ ADOPTION_PAUSE_S = 0.5
 #: Seconds for snapshots at a stop. Without one, a next owner has more to read; nothing is lost.
 HAND_OVER_TIMEOUT_S = 3.0
 SNAPSHOTS_AT_ONCE = 50
-#: Universes waiting to be adopted at most: those that gateways named and this replica did not know.
-MAX_TO_ADOPT = 100_000
 
 
 class OwnedUniverses:
     """The universes in memory. Above the bound, the least recently used idle ones are evicted."""
 
-    def __init__(self, means: Means, metrics: Metrics) -> None:
+    def __init__(self, means: Means, metrics: Metrics, log: SampledLog) -> None:
         self._means = means
         self._universes: OrderedDict[str, OwnedUniverse] = OrderedDict()
         self._costs: dict[str, int] = {}
         self._cost_bytes = 0
-        self._to_adopt: dict[str, None] = {}
+        self._to_adopt = AdoptionQueue(metrics, log)
         self._looks: Deadlines[Alarm] = Deadlines(Alarm.look, EARLY_S)
         self.rates = RequestRates(metrics)
         self._evictions = metrics.counter(table.EVICTIONS)
@@ -109,17 +109,17 @@ class OwnedUniverses:
             for known in (self.known(universe_id),)
         ]
 
-    def adopt(self, universe_ids: Iterable[str]) -> None:
-        """Queue universes with members to be loaded, which shows the members that are gone."""
-        for universe_id in universe_ids:
-            if len(self._to_adopt) < MAX_TO_ADOPT:
-                self._to_adopt[universe_id] = None
+    def adopt(self, universe_ids: Iterable[str]) -> list[str]:
+        """Queue universes with members to be loaded, which shows the members that are gone.
+
+        Return those for which the queue has no room: they have to be named again.
+        """
+        return self._to_adopt.add(universe_ids)
 
     async def keep_adopting(self) -> None:
         """Load adopted universes slowly, until cancelled."""
         while True:
-            for universe_id in list(self._to_adopt)[:ADOPTED_AT_ONCE]:
-                del self._to_adopt[universe_id]
+            for universe_id in self._to_adopt.take(ADOPTED_AT_ONCE):
                 if self._position(universe_id) is None:
                     # No gateway has this name: the request only loads the universe.
                     self.ask_oneself(

@@ -33,9 +33,12 @@ from harmonic_state.bar_plan import (
 from harmonic_state.bar_questions import BarQuestions
 from harmonic_state.domain.universe import EndlessState, Universe
 
-#: Pieces that a replica keeps plans of. News of further ones of other replicas is dropped: should
-#: their owner die, they go on when their universe is next asked for something.
+#: Pieces that a replica keeps plans of, and the memory of the plans. News of further ones of other
+#: replicas is dropped: should their owner die, they go on when their universe is next asked for
+#: something. Beyond the memory, this replica begins no more pieces, either: one takes up to 14 kB
+#: where its bars are recorded, and 1.5 kB elsewhere.
 MAX_PLANS = 20_000
+MAX_PLANS_BYTES = 64 * 1024 * 1024
 _US_PER_S = 10**6
 
 #: Has a universe decide a request of the owner's own, and passes its reply on.
@@ -52,8 +55,8 @@ class EndlessPieces:
     """The plans of all pieces that this replica knows of, and the work that they require.
 
     ``turn`` tells this replica's rank for a universe. It records the bars of those where that is 0,
-    of at most ``most_pieces`` of them: then it begins no more. It goes on with all pieces of a
-    replica that dies.
+    of at most ``most_pieces`` of them: then it begins no more, nor while the plans take
+    ``MAX_PLANS_BYTES``. It goes on with all pieces of a replica that dies.
     """
 
     def __init__(
@@ -76,11 +79,14 @@ class EndlessPieces:
         self._tasks = tasks
         self._log = log
         self._plans: dict[str, BarPlan] = {}
+        self._sizes: dict[str, int] = {}
+        self._size_bytes = 0
         self._recorded_here: set[str] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._ask: Ask | None = None
         self._known: Callable[[str], Universe | None] = lambda _: None
         metrics.gauge_from(table.ENDLESS_PIECES, lambda: len(self._plans))
+        metrics.gauge_from(table.PIECES_BYTES, lambda: self._size_bytes)
         metrics.gauge_from(table.PIECES_RECORDED, lambda: len(self._recorded_here))
         metrics.gauge_from(table.PIECES_SHARE, lambda: len(self._recorded_here) / most_pieces)
         recorded = metrics.counters(table.BARS_RECORDED)
@@ -90,8 +96,8 @@ class EndlessPieces:
 
     @property
     def is_full(self) -> bool:
-        """Whether this replica records the bars of as many pieces as it may."""
-        return len(self._recorded_here) >= self._most_pieces
+        """Whether this replica begins no more pieces: for their number, or for the memory."""
+        return len(self._recorded_here) >= self._most_pieces or self._size_bytes >= MAX_PLANS_BYTES
 
     async def drive(self, ask: Ask, known: Callable[[str], Universe | None]) -> None:
         """Start: ``ask`` has a universe decide a request, ``known`` returns it as known here."""
@@ -132,11 +138,17 @@ class EndlessPieces:
 
     def _hear(self, message: Message) -> None:
         word = PieceGoesOn.model_validate_json(message.payload)
-        if word.universe_id in self._plans or len(self._plans) < MAX_PLANS:
+        has_space = len(self._plans) < MAX_PLANS and self._size_bytes < MAX_PLANS_BYTES
+        if word.universe_id in self._plans or has_space:
             self._plan(word.universe_id).told(word)
             self._go_on(word.universe_id)
         else:
-            self._log.error("piece_unplanned", universe=word.universe_id, most=MAX_PLANS)
+            self._log.error(
+                "piece_unplanned",
+                universe=word.universe_id,
+                most=MAX_PLANS,
+                most_bytes=MAX_PLANS_BYTES,
+            )
 
     def _tell(self, word: PieceGoesOn) -> None:
         try:
@@ -145,7 +157,8 @@ class EndlessPieces:
             self._log.warning("piece_untold", universe=word.universe_id)
 
     def _go_on(self, universe_id: str) -> None:
-        """Take the next step of a plan, if it is due."""
+        """Take the next step of a plan, if it is due. Every change of a plan leads here."""
+        self._weigh(universe_id)
         plan, ask = self._plans.get(universe_id), self._ask
         timer = self._timers.pop(universe_id, None)
         if timer is not None:
@@ -171,8 +184,16 @@ class EndlessPieces:
                 pass
             case Forget():
                 del self._plans[universe_id]
+                self._weigh(universe_id)
             case _:
                 assert_never(step)
+
+    def _weigh(self, universe_id: str) -> None:
+        self._size_bytes -= self._sizes.pop(universe_id, 0)
+        plan = self._plans.get(universe_id)
+        if plan is not None:
+            self._sizes[universe_id] = plan.size_bytes
+            self._size_bytes += plan.size_bytes
 
     def _note_recorder(self, universe_id: str, *, is_here: bool) -> None:
         if is_here:

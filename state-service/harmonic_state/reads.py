@@ -95,12 +95,13 @@ class Reads:
             for each, end in newest.items()
             if end.position > request.positions[each]
         )
-        if request.owner == self._replica_id:
-            self._universes.adopt(unknown)
+        deferred = self._universes.adopt(unknown) if request.owner == self._replica_id else ()
         for universe_id in turned_back:
             # Whoever owns it: this gateway forgets its state as soon as it is told.
             self._universes.witness_loss(universe_id)
-        return Reply(result=Heads(heads=ahead, turned_back=tuple(turned_back)))
+        return Reply(
+            result=Heads(heads=ahead, turned_back=tuple(turned_back), deferred=tuple(deferred))
+        )
 
     async def _is_turned_back(self, universe_id: str, request: CompareHeads) -> bool:
         """Whether a log ends before the last record that a gateway was sent, or with another one.

@@ -154,7 +154,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 meters=Meters(metrics, sampled),
                 log=log,
             )
-            universes = OwnedUniverses(means, metrics)
+            universes = OwnedUniverses(means, metrics, sampled)
             jobs.on_overdue(universes.expire)
             await endless.drive(universes.ask_oneself, universes.known)
             operators.describe_with(lambda asked: {"busiest": universes.busy(asked.busiest)})

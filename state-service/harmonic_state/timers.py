@@ -45,8 +45,8 @@ class Timers:
 class Alarm:
     """Calls ``ring`` shortly before a time, and once more at that time if it is then set again.
 
-    Nearly all that has a deadline is over long before it. So a timer of its own is set only for
-    what still waits shortly before; ``looks`` are the first calls of all alarms.
+    Nearly every deadline is cancelled long before its time. So an alarm gets a timer of its own
+    only if it is still set shortly before; ``looks`` are the first calls of all alarms.
     """
 
     __slots__ = ("_look", "_looks", "_ring", "_timer")
@@ -58,7 +58,7 @@ class Alarm:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, after_s: float) -> None:
-        """Ring in so many seconds, in place of any other time."""
+        """Ring in ``after_s`` seconds; this replaces the time that was set before."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -25,7 +25,7 @@ ANSWER_TIMEOUT_S = 0.5
 OPENING_TIMEOUT_S = 20.0
 #: What one conversation reads at most.
 MAX_READ_BYTES = 4 * 1024 * 1024
-#: How a slow reader reads: so many bytes, so often, and how long after one another.
+#: How a slow reader reads: the bytes of a read, the number of reads, and the pause between them.
 SIP_BYTES, SIPS, SIP_PAUSE_S = 512, 10, 0.05
 _READ_LIMIT = 65_536
 #: The attacker is elsewhere: it takes what the product leaves of this machine's processors.

@@ -36,6 +36,8 @@ from harmonic_runtime.observability.tracing import NoTracer
 from harmonic_runtime.process.clock import SystemClock
 
 NOW = "2024-03-21T10:30:00.000Z"
+#: Seconds for which the states of users whose connections broke are kept.
+KEPT_S = 10.0
 
 
 @dataclass
@@ -270,7 +272,7 @@ def live_layer(
         tasks=cast("Any", tasks),
         metrics=Metrics(),
     )
-    presence = RoomPresence(memberships, questions, 10.0, Metrics())
+    presence = RoomPresence(memberships, questions, KEPT_S, Metrics())
     own = Signals(relay_to(memberships), bytes_per_s=1_000_000, metrics=Metrics())
     clock = clock or cast("Any", SystemClock())
     bars = RoomBars(

@@ -125,6 +125,20 @@ async def test_an_owner_that_does_not_answer_is_asked_again_about_what_is_known_
     assert (await watch.is_asked()).positions == {"u": 7}
 
 
+async def test_an_owner_is_asked_again_about_what_it_could_not_queue(watch: Watch) -> None:
+    watch.replicas.names = frozenset({"a"})
+    watch.heads.look_at_owners()
+    watch.rooms.known = {"u": 5, "v": 6, "w": 7}
+    watch.heads.compare_all()
+    await watch.is_asked(Reply(result=Heads(heads={"v": 9}, deferred=("u", "v")).to_wire()))
+    assert (await watch.is_asked()).positions == {"u": 5, "v": 6}
+    assert watch.rooms.expected == [("v", 9)]
+    # All are queued now: only what is named anew is asked about.
+    watch.rooms.doubtful = {"w"}
+    watch.heads.look_at_owners()
+    assert (await watch.is_asked()).positions == {"w": 7}
+
+
 async def test_another_owner_is_asked_about_the_universes_that_were_given_to_it(
     watch: Watch,
 ) -> None:

@@ -1,11 +1,12 @@
 """States of participants in rooms: who is asked for them, and who is shown them."""
 
+import asyncio
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from gateway.drivers import NOW, Background, Neighbourhood, Spoken, live_layer
+from gateway.drivers import KEPT_S, NOW, Background, Neighbourhood, Spoken, live_layer
 from gateway.test_presence import LATER, LONG_AGO, said
 from harmonic_gateway.delivery.presence import Stated, handed
 from harmonic_gateway.delivery.signals import pack
@@ -19,6 +20,7 @@ from harmonic_protocol.internal import SIGNAL_EVENT
 from harmonic_protocol.messages.presence import UpdatePresence
 from harmonic_runtime.bus.client import Bus, BusUnavailable
 from harmonic_runtime.bus.wire import Message
+from harness.virtual_time import run
 
 
 class Gateway:
@@ -213,8 +215,49 @@ async def test_a_room_that_is_left_is_forgotten_but_for_those_who_may_return(
     gateway.presence.departed(gateway.of(ann))
     gateway.presence.leave(gateway.universe)
     assert gateway.states == {"ann": {"x": 1}}
-    gateway.presence.leave(gateway.universe)
-    assert gateway.states == {}
+
+
+def test_whoever_may_return_has_its_time_though_a_room_is_entered_and_left_meanwhile() -> None:
+    async def test() -> None:
+        gateway = Gateway(cast("Any", None), "u", "g1")
+
+        def breaks(user: str) -> None:
+            client = gateway.enters(user)
+            gateway.located("g1")
+            gateway.hears(user, 1)
+            gateway.presence.departed(gateway.of(client))
+            gateway.memberships.forget(client.as_connection)
+            gateway.presence.leave("u")
+
+        breaks("ann")
+        await asyncio.sleep(KEPT_S - 2)
+        breaks("bob")
+        assert gateway.states.keys() == {"ann", "bob"}
+        await asyncio.sleep(3)
+        assert gateway.states.keys() == {"bob"}
+        await asyncio.sleep(KEPT_S - 4)
+        assert gateway.states.keys() == {"bob"}
+        await asyncio.sleep(2)
+        assert gateway.states == {}
+
+    run(test())
+
+
+def test_a_room_that_is_entered_again_keeps_what_its_members_show() -> None:
+    async def test() -> None:
+        gateway = Gateway(cast("Any", None), "u", "g1")
+        ann = gateway.enters("ann")
+        gateway.located("g1")
+        gateway.hears("ann", 1)
+        gateway.presence.departed(gateway.of(ann))
+        gateway.presence.leave("u")
+        gateway.located("g1")
+        await asyncio.sleep(2 * KEPT_S)
+        assert gateway.states.keys() == {"ann"}
+        gateway.presence.leave("u")
+        assert gateway.states == {}
+
+    run(test())
 
 
 async def test_a_client_takes_what_its_user_shows_along(bus: Bus, word: str) -> None:

@@ -94,7 +94,7 @@ class Pieces:
         self._first = list(self._members)
 
     async def come(self, count: int) -> None:
-        """Let so many more come into each room."""
+        """Let ``count`` more people enter each room."""
         free = asyncio.Semaphore(CONNECTING)
 
         async def one(universe: str) -> None:
@@ -119,7 +119,7 @@ class Pieces:
             await asyncio.sleep(STARTING_S / len(self.universes))
 
     async def measure(self, seconds: float) -> Spent:
-        """What so many seconds take, in which sliders are moved."""
+        """What ``seconds`` take, in which sliders are moved."""
         before = {name: process_cpu_s(each) for name, each in self.processes.items()}
         heard, began_s = self._heard, time.monotonic()
         await self._slide(seconds)

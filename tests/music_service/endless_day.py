@@ -124,6 +124,8 @@ def main() -> int:
     given = parser.parse_args()
     given.directory.mkdir(parents=True, exist_ok=True)
     records = records_of(given.moves_every, given.seed, played=given.people)
+    print_memory(records, given.style, given.seed, given.bars)
+    records = records_of(given.moves_every, given.seed, played=given.people)
     found = played(
         records, given.style, given.seed, given.directory, Course(given.bars, given.rolls)
     )
@@ -137,6 +139,18 @@ def main() -> int:
     return int(repeats >= _ROLL_BARS)
 
 
+def print_memory(records: Iterator[Record], style: str, seed: int, bars: int) -> None:
+    """Compose the bars, keep none, and print how much memory the process has at eight moments."""
+    state, resident = None, []
+    for number in range(bars):
+        composed = compose_bar(*next(records), style=style, seed=seed, bar=number, state=state)
+        state = composed.next_state
+        if (number + 1) % (bars // 8) == 0:
+            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+            resident.append(pages * resource.getpagesize() // 1024)
+    print("KiB of memory while composing alone, after each eighth:", *resident)
+
+
 def played(
     records: Iterator[Record], style: str, seed: int, directory: Path, course: Course
 ) -> list[Measured]:
@@ -144,7 +158,7 @@ def played(
     state, found, largest, most = None, [], 0, 0
     latest: deque[Placed] = deque(maxlen=_ROLL_BARS)
     every = max(course.bars // max(course.rolls, 1), _ROLL_BARS)
-    spent, kibibytes, before, asked = 0.0, 0, 0.0, None
+    spent, before, asked = 0.0, 0.0, None
     for number in range(course.bars):
         record = next(records)
         started = time.process_time()
@@ -154,14 +168,10 @@ def played(
         latest.append(Placed(bar, before, record != asked and asked is not None))
         state, before, asked = bar.next_state, before + bar.duration_s, record
         largest, most = max(largest, len(state)), max(most, len(bar.notes))
-        if number == course.bars // 10:
-            kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         if course.rolls and number % every == _ROLL_BARS - 1:
             write_systems(_from_zero(latest), directory / f"roll-{number + 1:05d}.png")
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - kibibytes
     print(f"{course.bars} bars, {course.bars / spent:.0f} a CPU-second")
     print(f"largest state {largest} bytes, most notes in a bar {most}")
-    print(f"memory: {kibibytes} KiB after a tenth; {grown} KiB more at the end, measures included")
     return found
 
 

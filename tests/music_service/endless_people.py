@@ -28,7 +28,7 @@ _LONGEST_DRAG, _CHOSEN = 5, 0.14
 
 
 def moves(every: int, seed: int) -> Iterator[Record]:
-    """The parameters bar by bar: one of them jumps every so many bars."""
+    """The parameters bar by bar: one of them jumps every ``every`` bars."""
     return records(seed, every=every, scales=SCALES)
 
 

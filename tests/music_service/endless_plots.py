@@ -36,7 +36,7 @@ class Described(Protocol):
 
 
 def smoothed(series: Series, over: int) -> Series:
-    """The average of so many values around each."""
+    """The average of ``over`` values around each."""
     kernel = np.ones(over) / over
     return np.convolve(series, kernel, mode="same")
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from harmonic_music import bar_jobs
 from harmonic_music.bar_jobs import BarComposers, make_bar
-from harmonic_music.endless import compose_bar
+from harmonic_music.endless import ComposedBar, compose_bar
 from harmonic_protocol import subjects
 from harmonic_protocol.pieces import BAR_ANSWER_S, BarJob, BarMade, StoredBar
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
@@ -197,6 +197,26 @@ async def test_a_bar_brings_the_next_one_as_it_will_be_if_nothing_is_changed() -
     assert forecast.notes
     assert (forecast.duration, forecast.notes) == (after.duration, after.notes)
     assert (forecast.instruments, forecast.drums) == (after.instruments, after.drums)
+
+
+async def test_a_bar_that_was_foreseen_is_not_composed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    composed: list[int] = []
+
+    def noting(*of: Any, bar: int, **rest: Any) -> ComposedBar:
+        composed.append(bar)
+        return compose_bar(*of, bar=bar, **rest)
+
+    monkeypatch.setattr(bar_jobs, "compose_bar", noting)
+    first = asked().model_copy(update={"seed": 20_261_129})
+    made, _ = make_bar(first)
+    goes_on = first.model_copy(update={"bar": 1, "state": made.state})
+    make_bar(goes_on)
+    assert composed == [0, 1, 2]
+    # Something was changed.
+    make_bar(goes_on.model_copy(update={"music": MusicParameters(tempo=92)}))
+    assert composed == [0, 1, 2, 1, 2]
 
 
 async def test_what_cannot_be_read_is_answered_at_once_and_logged_once(scene: Scene) -> None:

@@ -15,7 +15,7 @@ from harmonic_music.composing.memory import MOST_THEMES, UNIT, Theme
 from harmonic_music.composing.runs import MOST_RUNS
 from harmonic_music.composing.variation import Sung
 from harmonic_music.endless.demand import Demand
-from harmonic_music.endless.segment import PiecePosition, Segment, ThemeHistory
+from harmonic_music.endless.segment import Heard, PiecePosition, Segment, ThemeHistory
 from harmonic_music.endless.wire import (
     MAX_STATE_BYTES,
     MOST_BARS,
@@ -35,6 +35,7 @@ BAR_UNITS = 48
 BAR = BAR_UNITS * UNIT
 LEAST_BEAT_NS, MOST_BEAT_NS = 2 * 10**8, 2 * 10**9
 MOST_NUMBER = 1 << 48
+MOST_HEARD, MOST_RUN, MOST_NAME = 1 << 16, 1 << 20, 16
 
 THEME = Theme(
     ((ChordSlot(0, BAR // 4, 0), ChordSlot(BAR // 4, 3 * BAR // 4)), (ChordSlot(0, BAR, 6),)),
@@ -67,6 +68,7 @@ SEGMENT = Segment(
     ),
     played=SHORT,
     known={"AA": ThemeHistory(Cadence.HALF, 2), "BA": ThemeHistory(Cadence.CLOSED)},
+    heard=(5, -2, 41, -7),
 )
 POSITION = PiecePosition(SEGMENT, 2, 500_000_000, 7)
 #: As replicas of this version of the composer write it, and go on with what others stored.
@@ -76,7 +78,7 @@ TEXT = (
     '"first":1,"leads":true,"prepared":false,"degree":4,"was":"0024579B","melody":[72,74],'
     '"bass":36,"voicing":[55,60,64],"section":"B","runs":[[0,120,5,1,2],[480,240,4,-1,1]],'
     '"themes":{"AA":["0C0Ca./0m6","0WOT-//l~>l0<",7,1,2],"BA":["","Ca+",7,0,0]},'
-    '"played":["","Ca+",7],"heard":[0,0,0,0]}'
+    '"played":["","Ca+",7],"heard":[5,-2,41,-7]}'
 )
 
 
@@ -92,6 +94,14 @@ def test_a_state_is_written_as_others_read_it() -> None:
 
 def test_a_state_of_another_replica_is_read() -> None:
     assert read(TEXT) == POSITION
+
+
+def test_a_name_may_hold_what_parts_a_state_from_its_segment() -> None:
+    carried = replace(SEGMENT.carried, section="A|B")
+    position = replace(POSITION, segment=replace(SEGMENT, carried=carried))
+    text = written(position)
+    assert read(text) == position
+    assert going_on(position, segment_text(text)) == text
 
 
 def test_the_bars_of_a_segment_share_its_text() -> None:
@@ -200,6 +210,7 @@ def positions(draw: st.DrawFn) -> PiecePosition:
         carried=left,
         played=draw(themes()),
         known={name: draw(histories) for name in left.themes},
+        heard=draw(st.tuples(*[st.integers(-MOST_HEARD, MOST_HEARD)] * 4)),
     )
     return PiecePosition(
         segment,
@@ -266,13 +277,31 @@ def test_a_theme_is_cut_to_the_bars_and_notes_that_are_remembered() -> None:
 
 
 def test_no_more_themes_and_runs_are_written_than_are_remembered() -> None:
-    left = reread(holding(MOST_THEMES + 1, SHORT, MOST_RUNS + 1)).carried
-    assert list(left.themes) == [f"A{number}" for number in range(MOST_THEMES)]
+    position = holding(MOST_THEMES + 1, SHORT, MOST_RUNS + 1)
+    # Readers would leave out themes that are too many, too.
+    assert said(position) == ([f"A{number}" for number in range(MOST_THEMES)], MOST_RUNS)
+    left = reread(position).carried
     assert list(left.runs) == [(0, number, 4, 1) for number in range(MOST_RUNS)]
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_a_layer_is_heard_for_no_more_bars_than_are_counted(place: int) -> None:
+    for bars, counted in (
+        *((MOST_HEARD, MOST_HEARD), (MOST_HEARD + 1, MOST_HEARD)),
+        *((-MOST_HEARD, -MOST_HEARD), (-MOST_HEARD - 1, -MOST_HEARD)),
+    ):
+        position = replace(POSITION, segment=replace(SEGMENT, heard=heard_for(place, bars)))
+        assert reread(position).heard == heard_for(place, counted)
+
+
+def heard_for(place: int, bars: int) -> Heard:
+    """One layer's bars, and small numbers for the others."""
+    melody, upper, bass, drums = (bars if each == place else each + 1 for each in range(4))
+    return melody, upper, bass, drums
+
+
 def filled(themes: int, runs: int, beyond: int) -> PiecePosition:
-    """A position whose text is longer than may be by so many bytes, but for its bounds."""
+    """A position whose text, without its bounds, is ``beyond`` bytes longer than may be."""
     filling = MAX_STATE_BYTES - len(written(holding(themes, SHORT, runs)))
     return holding(themes, SHORT, runs, "x" * (filling + beyond))
 
@@ -473,6 +502,44 @@ def test_the_least_of_what_may_be_missing_is_read() -> None:
         segment=Segment("strings", 0, 0, 0, DEMAND, SEGMENT.key),
     )
     assert read(written(position)) == position
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_what_was_heard_is_counted_within_bounds(place: int) -> None:
+    for value in (-MOST_HEARD, MOST_HEARD):
+        assert read(with_value("heard", heard_for(place, value))) is not None
+    for beyond in (-MOST_HEARD - 1, MOST_HEARD + 1, 0.5, None):
+        row: list[object] = [*heard_for(place, 0)]
+        row[place] = beyond
+        assert read(with_value("heard", row)) is None
+
+
+@pytest.mark.parametrize("row", [[], [0] * 3, [0] * 5, None, "0000"])
+def test_all_layers_were_heard_or_rested(row: object) -> None:
+    assert read(with_value("heard", row)) is None
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_the_numbers_of_a_run_are_bounded(place: int) -> None:
+    for value in (-MOST_RUN, MOST_RUN):
+        row = [0] * 5
+        row[place] = value
+        found = read(with_value("runs", [row]))
+        assert found is not None
+        at, step, count, up, times = row
+        assert found.segment.carried.runs == {(at, step, count, up): times}
+    for beyond in (-MOST_RUN - 1, MOST_RUN + 1):
+        row = [0] * 5
+        row[place] = beyond
+        assert read(with_value("runs", [row])) is None
+
+
+def test_names_are_bounded() -> None:
+    row = ["0m0", "00", 7, 0, 0]
+    for name, is_read in (("x" * MOST_NAME, True), ("x" * (MOST_NAME + 1), False)):
+        assert (read(with_value("section", name)) is not None) is is_read
+        assert (read(with_value("themes", {name: row})) is not None) is is_read
+    assert read(with_value("section", None)) is None
 
 
 def test_a_degree_is_of_the_scale_that_was_heard() -> None:

@@ -105,7 +105,7 @@ def forged(universe: str, stream: str, number: int = 0, **changed: Any) -> bytes
 
 
 async def passed_over(world: World, count: float) -> None:
-    """Wait until the gateway has passed over so many bars."""
+    """Wait until the gateway has passed over ``count`` bars."""
     await world.counted(UNREADABLE, count)
 
 

@@ -1,6 +1,7 @@
 """Endless pieces as a replica plays them, without a broker: by a clock that the test's loop has."""
 
 import asyncio
+import tracemalloc
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, cast
 
@@ -21,7 +22,14 @@ from harmonic_runtime.observability.metrics import Metrics
 from harmonic_runtime.observability.sampling import SampledLog
 from harmonic_runtime.process.clock import SystemClock
 from harmonic_state import playing
-from harmonic_state.bar_plan import ARRIVAL_US, LEAST_LEAD_US, RETRY_US, STEP_US
+from harmonic_state.bar_plan import (
+    ARRIVAL_US,
+    LEAST_LEAD_US,
+    PIECE_BYTES,
+    PLAN_BYTES,
+    RETRY_US,
+    STEP_US,
+)
 from harmonic_state.domain.universe import EndlessState
 from harmonic_state.playing import EndlessPieces, turn_of
 from harmonic_state.refusals import BUSY
@@ -465,6 +473,59 @@ def test_pieces_of_others_beyond_the_bound_are_not_noted_and_own_ones_are(
         # There is space again, and its next bar is announced.
         here.hears("b", 2, BEGIN_US + 9 * BAR_US)
         assert here.numbers[0] == 1
+
+    scene(test, turn=1)
+
+
+def test_pieces_beyond_the_memory_of_plans_are_not_begun_and_not_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # What is noted and what is recorded here, with a state of 7 characters before and after a bar.
+    noted, recorded = PLAN_BYTES, PLAN_BYTES + PIECE_BYTES + 2 * len("after 0")
+    monkeypatch.setattr(playing, "MAX_PLANS_BYTES", noted + recorded)
+
+    async def test(here: Scene) -> None:
+        here.turns["a"] = here.turns["b"] = 1
+        here.hears("a", 1, BEGIN_US + 9 * BAR_US)
+        assert here.shows("endless_pieces_bytes") == noted
+        await here.plays("u", 1)
+        assert here.may_begin()
+        await here.composes()
+        assert here.shows("endless_pieces_bytes") == noted + recorded
+        assert not here.may_begin()
+        with capture_logs() as lines:
+            here.hears("b", 1, BEGIN_US + 9 * BAR_US)
+        assert [(line["event"], line["universe"]) for line in lines] == [("piece_unplanned", "b")]
+        assert here.numbers == [2, 1]
+        # Those that are known go on.
+        here.hears("a", 2, BEGIN_US + 9 * BAR_US)
+        here.hears("a", 2, None)
+        assert here.shows("endless_pieces_bytes") == recorded
+        assert here.may_begin()
+        here.hears("b", 2, BEGIN_US + 9 * BAR_US)
+        assert here.numbers == [2, 1]
+        here.hears("b", 2, None)
+        here.logged["u"] = None
+        here.asked.pop().reply(Reply())
+        await settled()
+        assert here.shows("endless_pieces_bytes") == 0
+
+    scene(test)
+
+
+def test_a_plan_takes_about_what_is_counted_for_it() -> None:
+    """Of the memory that plans take, as Python allocates it, most is counted and little else."""
+
+    async def test(here: Scene) -> None:
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            for number in range(200):
+                here.hears(f"u{number}", number + 1000, BEGIN_US + (9 + number) * BAR_US)
+            taken = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+        assert 0.5 < taken / here.shows("endless_pieces_bytes") < 1.5
 
     scene(test, turn=1)
 

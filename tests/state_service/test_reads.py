@@ -4,7 +4,7 @@ from typing import Any, ClassVar, cast
 
 import pytest
 
-from harmonic_protocol.internal import LogPart, ReadLog
+from harmonic_protocol.internal import CompareHeads, Heads, LogPart, ReadLog
 from harmonic_runtime.bus.streams import Stored
 from harmonic_state import journal, parts, reads
 from harmonic_state.refusals import TRIMMED
@@ -85,3 +85,27 @@ async def test_a_record_that_cannot_be_read_is_where_what_can_be_told_ends() -> 
     reply = await answering.read_log(ReadLog(universe_id=UNIVERSE, after_position=first.position))
     assert reply.error == TRIMMED
     assert Owned.witnessed == [UNIVERSE]
+
+
+@pytest.mark.parametrize(("owner", "deferred"), [("s1", (UNIVERSE,)), ("s2", ()), ("", ())])
+async def test_an_owner_names_the_universes_that_it_could_not_queue(
+    owner: str, deferred: tuple[str, ...]
+) -> None:
+    class Full:
+        def compare(self, positions: dict[str, int]) -> tuple[dict[str, int], list[str]]:
+            return {}, list(positions)
+
+        def adopt(self, unknown: list[str]) -> list[str]:
+            return unknown
+
+    storing = Storing()
+    known = {UNIVERSE: (await storing.store()).position}
+    answering = reads.Reads(
+        universes=cast("Any", Full()),
+        journal=storing.journal,
+        listing=cast("Any", None),
+        auditing=cast("Any", None),
+        replica_id="s1",
+    )
+    reply = await answering.compare_heads(CompareHeads(positions=known, owner=owner))
+    assert Heads.model_validate(reply.result).deferred == deferred

@@ -219,6 +219,11 @@ STATE = Dashboard(
         Panel("Universes in memory", "short", {"{{instance}}": "harmonic_cached_universes"}),
         Panel("What they take", "bytes", {"{{instance}}": "harmonic_cached_universes_bytes"}),
         Panel(
+            "What plans of endless pieces take",
+            "bytes",
+            {"{{instance}}": "harmonic_endless_pieces_bytes"},
+        ),
+        Panel(
             "Endless pieces",
             "short",
             {

@@ -87,11 +87,11 @@ class History:
         return LogPart.model_validate(reply.result)
 
     def carried_out(self, names: str, position: int) -> None:
-        """A record at a position came that names commands."""
+        """Answer the commands that the record at a position names."""
         self._owners.recorded.stored(names, position)
 
     def left(self, universe_id: str) -> None:
-        """The records of a universe are heard no longer."""
+        """End the commands that wait for records of a universe that this gateway unfollowed."""
         self._owners.recorded.missed(universe_id)
 
     async def bars(self, universe_id: str) -> list[bytes]:

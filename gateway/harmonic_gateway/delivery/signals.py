@@ -24,18 +24,18 @@ BUDGET_INTERVAL_S = 0.1
 #: Signals of a room that follow one another within this are sent together: each write to each
 #: member costs as much as encoding a signal does. One signal alone does not wait.
 TOGETHER_S = 0.03
-#: Seconds' worth of its budget that wait in a room for each kind: what would wait for longer is
-#: no longer live.
+#: Seconds' worth of its budget that wait in a room for each kind. Signals that wait for longer are
+#: not live, and are dropped.
 WAITING_S = 4.0
 
 
 class Signals:
     """Passes signals on to rooms, within each room's budget of bytes for each kind.
 
-    Beyond it, the newest of each sender waits until there is room for it, and replaces the one
-    before; nothing else waits but for a moment, for those that come with it. What waits is bounded
-    in bytes as well: the sender that has waited longest makes room. A preview that waits is
-    discarded once its values are stored.
+    Beyond it, the newest signal of each sender waits until there is room for it, and replaces the
+    one before. Within it, a signal waits at most ``TOGETHER_S``, for others to be sent with. The
+    waiting signals are bounded in bytes as well: the one that has waited longest is dropped. A
+    preview that waits is discarded once its values are stored.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class _Budget:
         return dropped
 
     def take(self, sender: str) -> None:
-        """Have a sender's message wait no longer."""
+        """Remove a sender's message from those that wait."""
         self._waiting_bytes -= len(self.waiting.pop(sender).payload)
 
     def owes(self, now_s: float, bytes_per_s: int) -> bool:

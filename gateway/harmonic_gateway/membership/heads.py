@@ -6,7 +6,7 @@ time.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.places import Position
@@ -86,11 +86,9 @@ class HeadWatch:
             self._due.clear()
             self._work.clear()
             for owner, universe_ids in questions:
-                if await self._ask(owner, {name: known[name] for name in universe_ids}):
-                    await asyncio.sleep(QUESTION_PAUSE_S)
-                else:
-                    self._compare(universe_ids)
-                    await asyncio.sleep(RETRY_PAUSE_S)
+                again = await self._ask(owner, {name: known[name] for name in universe_ids})
+                self._compare(again)
+                await asyncio.sleep(RETRY_PAUSE_S if again else QUESTION_PAUSE_S)
 
     def _compare(self, universe_ids: Iterable[str]) -> None:
         self._due.update(dict.fromkeys(universe_ids))
@@ -108,16 +106,17 @@ class HeadWatch:
             for start in range(0, len(names), UNIVERSES_PER_QUESTION)
         ]
 
-    async def _ask(self, owner: str, positions: dict[str, int]) -> bool:
+    async def _ask(self, owner: str, positions: dict[str, int]) -> Collection[str]:
+        """Ask an owner about universes; return those to ask about again."""
         self._questions.inc()
         request = CompareHeads(positions=positions, owner=owner, marks=marks(positions))
         key = next(iter(positions))
         reply = await self._owners.ask(key, request.operation(), request, self._caller)
         if reply.error is not None:
-            return False
+            return positions
         heads = Heads.model_validate(reply.result)
         for universe_id in heads.turned_back:
             self._rooms.turned_back(universe_id)
         for universe_id, position in heads.heads.items():
             self._rooms.expect(universe_id, position)
-        return True
+        return heads.deferred

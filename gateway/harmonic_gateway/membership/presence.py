@@ -55,6 +55,8 @@ class RoomPresence:
         self._located: set[str] = set()
         #: Until when the states of users whose connections broke are to be had, by room.
         self._departing: dict[str, dict[str, float]] = {}
+        #: What ends them in rooms that are left, by room.
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         metrics.gauge_from(table.PRESENCE_STATES, lambda: self._kept.number)
         metrics.gauge_from(table.PRESENCE_BYTES, lambda: self._kept.size_bytes)
         self._turned_away = metrics.counter(table.PRESENCE_TURNED_AWAY)
@@ -122,15 +124,27 @@ class RoomPresence:
     def leave(self, universe_id: str) -> None:
         """Nothing of a room is heard any more: nobody is here."""
         self._located.discard(universe_id)
-        departing, now_s = self._departing.pop(universe_id, {}), _now_s()
-        users = [user for user, until_s in departing.items() if until_s > now_s]
-        self._kept.retain(universe_id, users)
-        if users:
-            asyncio.get_running_loop().call_later(self._kept_s, self._expire, universe_id)
+        self._expire(universe_id)
 
     def _expire(self, universe_id: str) -> None:
-        if universe_id not in self._located:
-            self._kept.retain(universe_id, ())
+        """Forget the states in a left room whose users have not returned in time.
+
+        The room may have been entered and left again since the timer was set, so each user counts
+        by the time of its own departure.
+        """
+        timer = self._timers.pop(universe_id, None)
+        if timer is not None:
+            timer.cancel()
+        if universe_id in self._located:
+            return
+        departing, now_s = self._departing.pop(universe_id, {}), _now_s()
+        left = {user: until_s for user, until_s in departing.items() if until_s > now_s}
+        self._kept.retain(universe_id, left)
+        if left:
+            self._departing[universe_id] = left
+            self._timers[universe_id] = asyncio.get_running_loop().call_at(
+                min(left.values()), self._expire, universe_id
+            )
 
     # Clients that move.
 

@@ -53,9 +53,9 @@ BYTE_COST_S, MESSAGE_COST_S, REQUEST_COST_S, PACKET_COST_S = 6e-9, 150e-6, 400e-
 #: Received data of at most this many bytes is not measured. Each of its bytes is charged as if it
 #: were a frame of its own.
 UNMEASURED_BYTES, UNMEASURED_BYTE_COST_S = 512, 400e-9
-#: Handling a text of at most so many characters is measured by the wall clock, up to so many
-#: seconds: they take a part of that, and the rest is other processes' time. Most updates are
-#: shorter. The thread's clock, which measures the others, is a system call.
+#: The handling of a text of at most this many characters is measured by the wall clock, and counts
+#: as at most this many seconds: what exceeds them is other processes' time. Most updates are
+#: shorter. The thread's clock, which measures longer texts, is a system call.
 SHORT_CHARACTERS, MAX_SHORT_COST_S = 256, 250e-6
 #: CPU seconds to receive larger data, in addition to the measured time.
 RECEIVING_COST_S = 120e-6

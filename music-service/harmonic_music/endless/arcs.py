@@ -22,7 +22,7 @@ _LOW, _HIGH, _SMALLER = 30, 74, 3
 #: How far a chapter deviates from the points of its arc.
 _STRAY = 9
 #: The drifts, of some minutes and of hours: the chapters from one point to the next, and how far
-#: each goes; and what all chapters have less, so that the loudest stay rare.
+#: each goes; and what is taken from all chapters, so that the loudest stay rare.
 _DRIFTS, _LESS = ((4, 12), (28, 22)), 4
 #: What phrases add by their role, and by their place in their section.
 _BY_ROLE = {Role.INTRO: -8, Role.CONTRAST: 3, Role.DEVELOPMENT: 2, Role.CLIMAX: 6, Role.CODA: -8}
@@ -35,8 +35,8 @@ class Arc:
 
     ``sudden`` chapters begin without an introduction, and ``broken`` ones end without a coda, in
     silence. In ``layered`` ones the layers enter one by one, and in ``fading`` ones they leave so.
-    ``terraces`` is what every other
-    section has more, in percent. ``sparse`` is how often few play, in percent of what is usual.
+    ``terraces`` is added to the energy of every other section, in percent. ``sparse`` is how often
+    few play, in percent of how often they usually do.
     """
 
     name: str

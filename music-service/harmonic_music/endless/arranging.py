@@ -89,8 +89,8 @@ _LAYERS = (
 )
 #: By the bars for which a layer has played: how much likelier it is to rest, in percent.
 _TIRED = ((1, 15), (8, 40), (14, 100), (20, 260), (1 << 30, 700))
-#: From so many bars on, a layer rests if any forces let it; and the bars of rest after which
-#: melody, upper voices and bass play again.
+#: The bars of play from which on a layer rests if any forces let it, and the bars of rest after
+#: which melody, upper voices and bass play again.
 _MOST_BARS, _MOST_RESTED = 22, (6, 4, 8)
 _BASS = 2
 #: From this gravity on, the bass does not rest; up to that one, it rests more.

@@ -20,11 +20,9 @@ from harmonic_music.composing.runs import MOST_RUNS
 from harmonic_music.composing.variation import Sung
 from harmonic_music.endless.demand import Demand
 from harmonic_music.endless.segment import Heard, PiecePosition, Segment, ThemeHistory
-from harmonic_music.score import TICKS_PER_BEAT
 from harmonic_music.styles.catalogue import STYLES
 from harmonic_music.theory.intervals import OCTAVE
 from harmonic_music.theory.keys import pitch_class
-from harmonic_music.theory.meters import UNITS_PER_BEAT
 from harmonic_music.theory.scales import SCALES, shape_of_steps
 
 #: The version of the composer of bars, which its states name: raised whenever the same record gives
@@ -112,10 +110,10 @@ def read_segment(text: str) -> Segment:
     """A segment from its text. Raise :class:`ValueError` or a subclass if the text is none."""
     it = json.loads(text)
     style = STYLES[it["style"]]
-    bar = style.meter.bar * TICKS_PER_BEAT // UNITS_PER_BEAT
+    bar = style.meter.bar * UNIT
     themes, known = {}, {}
     for name, row in islice(it["themes"].items(), MOST_THEMES):
-        themes[_name(name)] = _theme(row[:3], bar)
+        themes[_name(name)] = _theme(row, bar)
         known[name] = ThemeHistory(Cadence(row[3]), _whole(row[4], 0, _MOST_SLOTS))
     return Segment(
         style=style.name,
@@ -192,7 +190,7 @@ def _short(theme: Theme) -> Theme:
 
 
 def _theme_text(theme: Theme) -> tuple[str, str, int]:
-    """Its chords, its melody, and the number of tones of its scale."""
+    """The first columns of its row: chords, melody, and the number of tones of its scale."""
     chords = _ROW.join(
         "".join(
             _DIGITS[slot.offset // UNIT]
@@ -213,6 +211,7 @@ def _theme_text(theme: Theme) -> tuple[str, str, int]:
 
 
 def _theme(row: Sequence[str | int], bar: int) -> Theme:
+    """The theme in the first columns of a row, for a style whose bars are ``bar`` ticks long."""
     chords, melody, tones = str(row[0]), str(row[1]), _whole(row[2], 0, OCTAVE)
     sung = tuple(map(_sung, melody.split(_ROW))) if melody else ()
     slots = tuple(_slots(text, tones) for text in chords.split(_ROW)) if chords else ()

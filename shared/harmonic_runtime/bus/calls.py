@@ -67,7 +67,7 @@ class Calls:
         self.inbox = inbox
         self._log = log
         self._numbers = itertools.count()
-        #: What is told of each, and the number of its deadline.
+        #: By reply subject: what takes the answer, and the number of the deadline.
         self._calls: dict[str, tuple[Callable[[Answer], None], int]] = {}
         #: Those that may have more than one answer.
         self._many: set[str] = set()

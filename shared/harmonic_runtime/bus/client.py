@@ -198,7 +198,7 @@ class Bus:
         return f"{prefix}.{purpose}.{new_id()}" if purpose else f"{prefix}.{new_id()}"
 
     def forget(self, reply: str, *, is_answered: bool = False) -> None:
-        """Want no more answers to the request with this reply subject.
+        """Ignore further answers to the request with this reply subject.
 
         It counts as answered if another message was its answer.
         """

@@ -133,7 +133,7 @@ class Directory:
                 await self._news.wait()
 
     async def change(self, known: frozenset[str], timeout_s: float) -> None:
-        """Return once others are alive than those ``known``, or after ``timeout_s``."""
+        """Return once the live replicas differ from ``known``, or after ``timeout_s``."""
         if self._live is known:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):

@@ -107,9 +107,9 @@ class OwnerClient:
     ) -> str | None:
         """Ask as :meth:`request` does, for callers without a task.
 
-        Nearly always the first replica answers. ``on_answer`` is called with its answer, or with
-        why there is none, or with what is to be awaited where others are to be asked. The result,
-        if a replica was asked, is for :meth:`answered`.
+        Nearly always the first replica answers. ``on_answer`` is called with its answer, with the
+        reason why there is none, or with a coroutine that asks the other replicas. The result, if
+        a replica was asked, is for :meth:`answered`.
         """
         question = _Question(operation, payload, headers, repeatable)
         replicas = self._replicas(key)
@@ -138,7 +138,7 @@ class OwnerClient:
         )
 
     def answered(self, asked: str) -> None:
-        """The answer came otherwise: expect none."""
+        """Expect no answer to this request: another message was its answer."""
         self._bus.forget(asked, is_answered=True)
 
     async def _request(

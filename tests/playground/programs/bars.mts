@@ -21,7 +21,7 @@ const tempo = Number(process.argv[4] ?? 110);
 const outages = Number(process.argv[5] ?? 1);
 const maxApartMs = Number(process.argv[6] ?? Infinity);
 const isByHand = Number.isFinite(maxApartMs);
-/** A sound is taken for a note so far around its time. */
+/** A sound within this time of a note is taken for the note. */
 const NEAR_MS = 150;
 /** More than a window looks ahead that is not hidden. */
 const LEAST_AHEAD_MS = 500;

@@ -9,7 +9,7 @@ export interface Endless {
   readonly bars: readonly MusicBar[];
   /** The bar after the last one, as it will be unless somebody moves something. */
   readonly forecast?: MusicBar | undefined;
-  /** All pitches so far: a roll whose rows move with every bar cannot be read. */
+  /** The pitches of all bars received: a roll whose rows move with every bar cannot be read. */
   readonly pitches: PitchRange;
 }
 
@@ -28,11 +28,11 @@ const MAX_BARS = 16;
 const MAX_MOVES = 4;
 const LEAST_PITCHES: PitchRange = { low: 43, high: 79 };
 
-/** The piece with one more bar, and without those that are over. A bar of another piece begins that one. */
+/** The piece with one more bar, and without those that are over. A bar of another piece begins that piece. */
 export function withBar(endless: Endless | undefined, bar: MusicBar, isOver: (bar: MusicBar) => boolean): Endless {
   const { bars, pitches } = endless?.streamId === bar.streamId ? endless : { bars: [], pitches: LEAST_PITCHES };
   const { forecast } = endless?.streamId === bar.streamId ? endless : {};
-  // A later bar may come first when a connection is back: what was foreseen goes on until its own comes.
+  // A later bar may come first when a connection is back: the forecast is kept until its own bar comes.
   const foreseen = forecast && forecast.bar < bar.bar ? [forecast] : [];
   const others = [...bars, ...foreseen].filter(other => other.bar !== bar.bar && !isOver(other));
   const kept = [...others, bar].sort((one, another) => one.bar - another.bar).slice(-MAX_BARS);
@@ -54,7 +54,7 @@ function forecastOf(bar: MusicBar): MusicBar | undefined {
   return { ...bar, ...forecast, bar: bar.bar + 1, startsAt: endsAt };
 }
 
-/** The moves with one more. Of those of the same things by the same user that no bar follows, the last one counts. */
+/** The moves with one more. It replaces a move of the same parameters by the same user that no bar follows yet. */
 export function withMove(moves: readonly Move[], move: Move): readonly Move[] {
   const isSame = ({ userId, fields, bar }: Move) => bar === undefined && userId === move.userId && fields === move.fields;
   return [...moves.filter(other => !isSame(other)), move].slice(-MAX_MOVES);

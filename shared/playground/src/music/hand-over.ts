@@ -3,11 +3,11 @@ import { AudioTime } from './audio-time.ts';
 import type { Orchestra } from './instruments.ts';
 import { beginning, positionS, Progress, ringingAt, type Playing, type Section } from './timeline.ts';
 
-/** Notes are handed over so long before they sound: timers of hidden pages come once a second. */
+/** The time before they sound at which notes are handed over: timers of hidden pages come once a second. */
 const AHEAD_S = 1.6;
-/** What should have begun longer ago is left out. */
+/** Notes that should have begun longer ago are left out. */
 const LATE_S = 0.06;
-/** Who comes in the middle hears notes that last for longer. */
+/** The rest of a note is played to a listener who comes in its middle, if it lasts for longer. */
 const LEAST_REST_S = 0.25;
 
 export class HandOver {
@@ -29,12 +29,12 @@ export class HandOver {
     for (const one of playing) this.#section(one, nowMs);
   }
 
-  /** Play a section in place of another one: what was handed over of that is not played again. */
+  /** Play a section in place of another one: notes of that one that were handed over are not played again. */
   replace(section: Section, by: Section): void {
     this.#progress.replace(section, by);
   }
 
-  /** End what sounds, and what was handed over: it is handed over again from where it is by then. */
+  /** End all notes that sound or were handed over. They are handed over again from the position at that time. */
   restart(): void {
     this.#orchestra.silence();
     this.#progress = new Progress();

@@ -21,13 +21,13 @@ export interface PlayerState {
 
 const INTERVAL_MS = 100;
 const REPLAY_DELAY_MS = 150;
-/** A bar that has not come so long before its beginning is played as it was foreseen. */
+/** The time before its beginning at which a bar that has not come is played by its forecast. */
 const FORECAST_AHEAD_MS = 300;
-/** A bar that begins later than foreseen by more is played anew. */
+/** A bar that begins later than its forecast by more is played anew. */
 const SAME_BEGINNING_MS = 5;
-/** Bars are shown for so long after their end. */
+/** How long bars are shown after their end. */
 const SHOWN_AFTER_MS = 4000;
-/** Nothing is on for so long, and the page says so. */
+/** After this time without a bar, the page says that none is played. */
 const MISSED_AFTER_MS = 500;
 const VOLUME = 0.8;
 
@@ -50,7 +50,7 @@ export class Player {
     return this.#orchestra;
   }
 
-  /** What is on at a time: the piece, or the bars of the endless one that are at hand. */
+  /** What is on at a time: the piece, or the bars of the endless one that are kept. */
   playing(nowMs: number): readonly Playing[] {
     const { playing, endless } = this.state.getSnapshot();
     if (isOn(playing, nowMs)) return [playing];

@@ -21,7 +21,7 @@ export interface RollView {
   flags(section: Section): readonly Flag[];
 }
 
-/** Which seconds are shown, from now on. */
+/** Which seconds are shown, relative to the present. */
 interface Span {
   readonly fromS: number;
   readonly shownS: number;
@@ -33,7 +33,7 @@ const DRUM_LANE = 14;
 const FLAG_HEIGHT = 15;
 const HUES: ReadonlyMap<string, number> = new Map(Object.entries({ melody: 335, counter: 265, pads: 195, bass: 40 }));
 
-/** Draw what is played around now, or what is at hand of it. */
+/** Draw the notes around the present, as far as their bars have come. */
 export function drawRoll(context: CanvasRenderingContext2D, playing: readonly Playing[], view: RollView): void {
   const { width, height, isDark, nowMs, pitches } = view;
   const { fromS, shownS } = view.isStill ? still(playing, nowMs) : { fromS: -SHOWN_S * LINE_PART, shownS: SHOWN_S };
@@ -72,7 +72,7 @@ export function drawRoll(context: CanvasRenderingContext2D, playing: readonly Pl
   context.fillRect(left(0) - 0.75, 0, 1.5, height);
 }
 
-/** What stands still: all of a piece, or so much from the bar on that sounds, after a bit of the one before. */
+/** The seconds shown without motion: a whole piece, or `SHOWN_S` from just before the bar that sounds. */
 function still(playing: readonly Playing[], nowMs: number): Span {
   const [first] = playing;
   if (first && !('bar' in first.section)) return { fromS: -positionS(first, nowMs), shownS: Math.max(first.section.duration, 1) };

@@ -67,7 +67,7 @@ export function quartersInBar(meter: Section['meter']): number {
   return meter === '3/4' || meter === '6/8' ? 3 : 4;
 }
 
-/** How far into each section somebody has come, so that everything in it is dealt with once. */
+/** The position that was reached in each section, so that each of its notes is handled once. */
 export class Progress {
   readonly #reached = new Map<Section, number>();
 
@@ -78,7 +78,7 @@ export class Progress {
     return [fromS, Math.max(fromS, toS)];
   }
 
-  /** Deal with a section in place of another one, from where that has come to. */
+  /** Handle a section in place of another one, from the position that was reached in that. */
   replace(section: Section, by: Section): void {
     const reached = this.#reached.get(section);
     if (reached !== undefined) this.#reached.set(by, reached);
