@@ -16,6 +16,7 @@ from harness.world import World, started
 FOLDER = Path(__file__).parent
 PROGRAMS = FOLDER / "programs"
 SOURCES = FOLDER.parents[1] / "shared" / "playground"
+_CLIENT = FOLDER.parents[1] / "shared" / "client-ts"
 RUN_TIMEOUT_S = 110.0
 _USERS = ("ann", "ben", "owner")
 
@@ -48,7 +49,9 @@ async def browse(
 
     Raise ``AssertionError`` if it fails.
     """
-    await install(FOLDER)
+    # Programs use the page's decisions, and those the client.
+    for folder in (FOLDER, SOURCES, _CLIENT):
+        await install(folder)
     async with aiohttp.ClientSession() as http:
         world = World(stack, http)
         tokens = {user: world.token(user, name=user.capitalize()) for user in _USERS}
