@@ -260,7 +260,8 @@ async def campaign(directory: Path, plan: Plan) -> list[Line]:
             HARMONIC_DEPARTURE_GRACE_S="10",
         ) as stack,
         far_from(stack.gateway_ports, plan.latency_s) as far,
-        aiohttp.ClientSession() as http,
+        # Connections that were cut count as open for as long as somebody knows them.
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
     ):
         played = await play(stack, World(replace(stack, gateway_ports=far), http), plan)
     return [*judged(played, plan), Line(f"failures logged: {len(failures(directory))}")]
