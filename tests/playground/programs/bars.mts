@@ -11,7 +11,7 @@ const LATENCY_MS = 80;
 const JITTER_MS = 40;
 const OUTAGE_MS = 2000;
 const WARM_UP_BARS = 1;
-/** Of the strings that the style is played by. */
+/** Of the piano that plays all voices of the style, in all chapters: one sounds, one modulates it. */
 const OSCILLATORS_PER_NOTE = 2;
 // By hand, on a quiet machine: `bars.mts PLAN BARS TEMPO OUTAGES APART_MS`. Otherwise the connection is
 // broken and comes back, and only what no load of the machine changes is required: the audio clock of
@@ -55,7 +55,7 @@ for (const page of [ann, ben]) await page.locator('header').click();
 for (const page of [ann, ben]) await button(page, 'Sound is on').waitFor();
 await slider(ann, 'tempo').fill(String(tempo));
 // Without drums: each note is an oscillator's beginning, and nothing else is.
-await ann.getByRole('combobox', { name: 'style' }).selectOption('strings');
+await ann.getByRole('combobox', { name: 'style' }).selectOption('classical');
 await button(ann, 'Play without an end').click();
 await button(ben, 'Stop the endless piece').waitFor();
 await eventually(async () => bars.length, count => count > WARM_UP_BARS, 'bars come');
