@@ -10,7 +10,6 @@ from harmonic_gateway.recorded import RecordedCommands
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import (
     NO_TRACE,
-    POSITION,
     REQUEST,
     Caller,
     Envelope,
@@ -40,16 +39,20 @@ _IN_HEADERS = {"traceparent"}
 _MISSED = AnswerLost("the record may have been missed")
 
 
-class FollowedLog(Protocol):
-    """A log that is followed here, delivered up to ``position``."""
+class KnownLogs(Protocol):
+    """What this gateway knows of universes' logs."""
 
-    position: int | None
+    def position(self, universe_id: str) -> int | None:
+        """How far a log was delivered here; ``None`` if it is not followed."""
+
+    def seen(self, universe_id: str) -> int:
+        """The furthest position that members here were sent, also of a log that was lost."""
 
 
 class Owners:
     """The state service as the gateway sees it: any request gets a reply, in bounded time.
 
-    ``room_of`` returns the room of a universe whose log is followed here, if there is one.
+    Each request names how far in the universe's log members here were sent records.
     """
 
     def __init__(
@@ -57,10 +60,10 @@ class Owners:
         client: OwnerClient,
         clock: SharedClock,
         timeout_s: float,
-        room_of: Callable[[str], FollowedLog | None],
+        logs: KnownLogs,
     ) -> None:
         self._client = client
-        self._room_of = room_of
+        self._logs = logs
         self._clock = clock
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
@@ -130,7 +133,7 @@ class Owners:
             # In a later turn: it may overtake earlier records, which are delivered first.
             self._loop.call_soon(on_reply, reply)
 
-        if isinstance(request, ParameterCommand) and POSITION in headers:
+        if isinstance(request, ParameterCommand) and self._logs.position(key):
             headers[REQUEST] = self.recorded.add(key, ended)
         try:
             asked = self._client.begin(**question, on_answer=take)
@@ -152,9 +155,8 @@ class Owners:
             return None
         left_ms = int(left_s * 1000)
         deadline_ms = int(self._clock.unix_s() * 1000) + left_ms
-        room = self._room_of(key)
-        position = (room.position or 0) if room is not None else 0
-        envelope = Envelope(caller, deadline_ms, trace, left_ms, self._clock.is_shared, position)
+        seen = self._logs.seen(key)
+        envelope = Envelope(caller, deadline_ms, trace, left_ms, self._clock.is_shared, seen)
         body = request.__pydantic_serializer__.to_json(
             request, by_alias=True, exclude_unset=True, exclude=_IN_HEADERS
         )
