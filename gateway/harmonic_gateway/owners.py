@@ -10,6 +10,7 @@ from harmonic_gateway.recorded import RecordedCommands
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.envelope import (
     NO_TRACE,
+    POSITION,
     REQUEST,
     Caller,
     Envelope,
@@ -39,20 +40,16 @@ _IN_HEADERS = {"traceparent"}
 _MISSED = AnswerLost("the record may have been missed")
 
 
-class KnownLogs(Protocol):
-    """What this gateway knows of universes' logs."""
+class FollowedLog(Protocol):
+    """A log that is followed here, delivered up to ``position``."""
 
-    def position(self, universe_id: str) -> int | None:
-        """How far a log was delivered here; ``None`` if it is not followed."""
-
-    def seen(self, universe_id: str) -> int:
-        """The furthest position that members here were sent, also of a log that was lost."""
+    position: int | None
 
 
 class Owners:
     """The state service as the gateway sees it: any request gets a reply, in bounded time.
 
-    Each request names how far in the universe's log members here were sent records.
+    ``room_of`` returns the room of a universe whose log is followed here, if there is one.
     """
 
     def __init__(
@@ -60,10 +57,10 @@ class Owners:
         client: OwnerClient,
         clock: SharedClock,
         timeout_s: float,
-        logs: KnownLogs,
+        room_of: Callable[[str], FollowedLog | None],
     ) -> None:
         self._client = client
-        self._logs = logs
+        self._room_of = room_of
         self._clock = clock
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
@@ -133,7 +130,7 @@ class Owners:
             # In a later turn: it may overtake earlier records, which are delivered first.
             self._loop.call_soon(on_reply, reply)
 
-        if isinstance(request, ParameterCommand) and self._logs.position(key):
+        if isinstance(request, ParameterCommand) and POSITION in headers:
             headers[REQUEST] = self.recorded.add(key, ended)
         try:
             asked = self._client.begin(**question, on_answer=take)
@@ -155,8 +152,9 @@ class Owners:
             return None
         left_ms = int(left_s * 1000)
         deadline_ms = int(self._clock.unix_s() * 1000) + left_ms
-        seen = self._logs.seen(key)
-        envelope = Envelope(caller, deadline_ms, trace, left_ms, self._clock.is_shared, seen)
+        room = self._room_of(key)
+        position = (room.position or 0) if room is not None else 0
+        envelope = Envelope(caller, deadline_ms, trace, left_ms, self._clock.is_shared, position)
         body = request.__pydantic_serializer__.to_json(
             request, by_alias=True, exclude_unset=True, exclude=_IN_HEADERS
         )

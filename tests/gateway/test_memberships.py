@@ -347,36 +347,6 @@ def test_a_lost_room_takes_all_along(memberships: Memberships) -> None:
     assert memberships.admit(bob) == (Entry.GONE, [])
 
 
-def test_how_far_a_lost_log_was_delivered_is_known_until_it_is_followed_again(
-    memberships: Memberships,
-) -> None:
-    assert memberships.logs.seen("u") == 0
-    ask(memberships, connection("ann"))
-    memberships.begin("u", 7)
-    memberships.deliver("u", 9, [])
-    assert (memberships.logs.position("u"), memberships.logs.seen("u")) == (9, 9)
-    memberships.lose("u")
-    assert (memberships.logs.position("u"), memberships.logs.seen("u")) == (None, 9)
-    # A room that was not followed when it was lost does not know better.
-    ask(memberships, connection("bob"))
-    memberships.lose("u")
-    assert memberships.logs.seen("u") == 9
-    ask(memberships, connection("cleo"))
-    memberships.begin("u", 8)
-    assert (memberships.logs.position("u"), memberships.logs.seen("u")) == (8, 8)
-
-
-def test_lost_logs_are_remembered_up_to_a_bound(
-    memberships: Memberships, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("harmonic_gateway.membership.log_positions.MAX_LOST_LOGS", 2)
-    for universe_id in ("u", "v", "w"):
-        ask(memberships, connection("ann"), universe_id)
-        memberships.begin(universe_id, 5)
-        memberships.lose(universe_id)
-    assert [memberships.logs.seen(each) for each in ("u", "v", "w")] == [0, 5, 5]
-
-
 def test_a_room_is_discarded_if_nobody_is_in_it(memberships: Memberships) -> None:
     ann = connection("ann")
     membership = ask(memberships, ann)

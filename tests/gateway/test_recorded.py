@@ -9,7 +9,7 @@ import pytest
 
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.recorded import RecordedCommands
-from harmonic_protocol.envelope import NO_TRACE, POSITION, REQUEST, Caller, Reply
+from harmonic_protocol.envelope import NO_TRACE, REQUEST, Caller, Reply
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.parameters import PHYSICS
 from harmonic_protocol.reasons import Reason
@@ -57,19 +57,6 @@ def test_what_may_have_been_missed_is_ended_without_a_reply(
     assert len(commands) == left
 
 
-class _Logs:
-    """One log, and how far it was delivered, also before it was lost."""
-
-    followed: int | None = 4
-    before: int = 0
-
-    def position(self, _: str) -> int | None:
-        return self.followed
-
-    def seen(self, _: str) -> int:
-        return max(self.followed or 0, self.before)
-
-
 class Asked:
     """A client of owners who answer when, and as, the test says."""
 
@@ -78,8 +65,10 @@ class Asked:
         self.on_answer: Callable[[Any], None] = lambda _: None
         self.ended: list[str] = []
         self.replies: list[Any] = []
-        self.logs = _Logs()
-        self.owners = Owners(cast("Any", self), cast("Any", _Clock()), 5.0, self.logs)
+        self.position: int | None = 4
+        self.owners = Owners(
+            cast("Any", self), cast("Any", _Clock()), 5.0, lambda _: cast("Any", self)
+        )
 
     def begin(
         self,
@@ -131,16 +120,10 @@ async def test_a_change_of_parameters_is_answered_by_its_record_in_the_same_turn
 async def test_other_commands_and_unfollowed_logs_have_replies(
     asked: Asked, command: Any, position: int | None
 ) -> None:
-    asked.logs.followed = position
+    asked.position = position
     assert asked.asks(command) == ""
     await asked.answers(Message("inbox.1", b'{"seq":9,"position":5}', NO_HEADERS, ""))
     assert asked.replies == [Reply(seq=9, position=5)]
-
-
-async def test_owners_are_told_how_far_a_lost_log_was_delivered_and_reply(asked: Asked) -> None:
-    asked.logs.followed, asked.logs.before = None, 9
-    assert asked.asks() == ""
-    assert asked.headers[POSITION] == "9"
 
 
 async def test_a_reply_that_comes_first_is_the_only_one(asked: Asked) -> None:

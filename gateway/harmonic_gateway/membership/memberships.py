@@ -26,9 +26,8 @@ class LoggedMemberships(MembershipIndex):
     """What the logs of universes say of memberships, and who is due their records."""
 
     def begin(self, universe_id: str, position: int) -> None:
-        """The log of a universe is followed from ``position`` on, as its owner has answered."""
+        """The log of a universe is followed from ``position`` on."""
         self._rooms[universe_id].begin(position)
-        self.logs.begin(universe_id)
 
     def deliver(
         self, universe_id: str, position: int, frames: Sequence[Frame]
@@ -223,7 +222,6 @@ class Memberships(FollowedRooms):
 
     def lose(self, universe_id: str) -> list[Membership]:
         """Forget a room whose log is not to be had any more; those in it, or entering."""
-        self.logs.lose(universe_id)
         room = self._rooms.pop(universe_id, None)
         if room is None:
             return []
