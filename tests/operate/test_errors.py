@@ -119,9 +119,12 @@ async def store_full(scene: Scene) -> Provoked:
 
 
 async def outcome_unknown(scene: Scene) -> Provoked:
-    """The broker stores the record, and never says so."""
+    """The broker stores the record, and never says so.
+
+    Of a change of parameters, the record would be the reply.
+    """
     async with scene.log_stream(no_ack=True):
-        return await scene.update()
+        return await scene.error("generate_music", duration=8)
 
 
 async def damaged(scene: Scene) -> Provoked:
