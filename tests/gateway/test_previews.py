@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.drivers import Spoken
+from harmonic_gateway.delivery import signals
 from harmonic_gateway.delivery.previews import is_settled
 from harmonic_gateway.delivery.signals import SENDER, Signals, left_out, pack, unpack
 from harmonic_gateway.membership.live import relay_to
@@ -133,10 +134,18 @@ def test_an_update_without_previews_discards_nothing() -> None:
     asyncio.run(stored())
 
 
-async def test_a_preview_that_waits_a_moment_for_others_is_not_sent_after_its_update() -> None:
+@pytest.mark.parametrize("is_paid_for", [False, True])
+async def test_a_preview_that_waits_a_moment_for_others_is_not_sent_after_its_update(
+    monkeypatch: pytest.MonkeyPatch, *, is_paid_for: bool
+) -> None:
+    monkeypatch.setattr(signals, "TOGETHER_S", 0.5)
+    monkeypatch.setattr(signals, "BUDGET_INTERVAL_S", 0.0 if is_paid_for else 10.0)
     room = Room(bytes_per_s=1_000_000)
     for sender in ("ann", "bob"):
         room.signals.take(UNIVERSE, preview(sender, sender, physics={"gravity": 2}))
+    for _ in range(3):
+        # The budget looks at what it owes meanwhile.
+        await asyncio.sleep(0.001)
 
     room.signals.stored(UNIVERSE, [updated("ann", "physics", "gravity")])
 

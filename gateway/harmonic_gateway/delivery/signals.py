@@ -77,19 +77,21 @@ class Signals:
     def stored(self, universe_id: str, frames: Sequence[Frame]) -> None:
         """These are delivered now: previews of what they say come too late."""
         previewed = ParametersPreviewed.spec.name
+        # A budget that owes nothing is forgotten, though some of what it paid for is not sent yet.
         budget = self._budgets.get((universe_id, previewed))
-        if budget is None:
+        together = self._together.get(universe_id)
+        if budget is None and not together:
             return
 
         def is_late(message: Message) -> bool:
             is_preview = event_name(message) == previewed
             return is_preview and any(is_settled(message.payload, frame) for frame in frames)
 
-        for sender, message in list(budget.waiting.items()):
-            if is_late(message):
-                budget.take(sender)
-                self._superseded.inc()
-        together = self._together.get(universe_id)
+        if budget is not None:
+            for sender, message in list(budget.waiting.items()):
+                if is_late(message):
+                    budget.take(sender)
+                    self._superseded.inc()
         if together:
             kept = [message for message in together if not is_late(message)]
             self._superseded.inc(len(together) - len(kept))
