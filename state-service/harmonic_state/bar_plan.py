@@ -175,7 +175,9 @@ class BarPlan:
         if self._piece is None or latest is None:
             return Forget()
         if made is None:
-            return AskComposer(self._job(self._piece, latest))
+            piece = self._piece
+            job = job_of(self._universe_id, latest, seed=piece.seed, style=piece.style)
+            return AskComposer(job)
         ends_us = _ends_us(latest, made)
         due_us = ends_us - _lead_us(made) + later_us
         if now_us < due_us:
@@ -190,19 +192,21 @@ class BarPlan:
             )
         )
 
-    def _job(self, piece: EndlessState, latest: BarRecorded) -> BarJob:
-        return BarJob(
-            universe_id=self._universe_id,
-            stream_id=piece.stream_id,
-            seed=piece.seed,
-            style=piece.style,
-            bar=latest.bar,
-            starts_us=latest.starts_us,
-            as_of=latest.as_of,
-            music=latest.music,
-            physics=latest.physics,
-            state=latest.state,
-        )
+
+def job_of(universe_id: str, record: BarRecorded, *, seed: int, style: str | None) -> BarJob:
+    """What a composer needs for the bar of a record, of a piece with this seed and style."""
+    return BarJob(
+        universe_id=universe_id,
+        stream_id=record.stream_id,
+        seed=seed,
+        style=style,
+        bar=record.bar,
+        starts_us=record.starts_us,
+        as_of=record.as_of,
+        music=record.music,
+        physics=record.physics,
+        state=record.state,
+    )
 
 
 def _record_of(piece: EndlessState | None, made: BarMade) -> BarRecorded | None:

@@ -15,8 +15,8 @@ from harmonic_gateway.delivery.bars import HeardBar, read_bar
 from harmonic_music.bar_jobs import make_bar
 from harmonic_protocol.log import BarRecorded, Record
 from harmonic_protocol.messages.endless import MusicStarted
-from harmonic_protocol.pieces import BarJob
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
+from harmonic_state.bar_plan import job_of
 
 #: What rounding to a millisecond may make of two times' distance.
 ROUNDED_S = 0.0011
@@ -126,18 +126,7 @@ def wrong_notes(
     """Bars that were heard as another one than their record makes, or left another state."""
     left = None
     for each in piece:
-        job = BarJob(
-            universe_id=universe,
-            stream_id=started.stream_id,
-            seed=started.seed,
-            style=started.style,
-            bar=each.bar.bar,
-            starts_us=each.bar.starts_us,
-            as_of=each.bar.as_of,
-            music=each.bar.music,
-            physics=each.bar.physics,
-            state=each.bar.state,
-        )
+        job = job_of(universe, each.bar, seed=started.seed, style=started.style)
         if left not in (None, each.bar.state):
             yield f"bar {each.bar.bar} has another state than the one before left"
         made, stored = make_bar(job)

@@ -26,6 +26,7 @@ from harmonic_protocol.internal import RecordBar
 from harmonic_protocol.log import BarRecorded, Record
 from harmonic_protocol.messages.endless import MusicStarted
 from harmonic_protocol.pieces import BarJob
+from harmonic_state.bar_plan import job_of
 from harmonic_state.domain.events import LogEvent, encode_record
 from state_service.builders import UNIVERSE, History, caller, command, open_universe
 
@@ -104,19 +105,9 @@ def _latest(history: History) -> BarRecorded:
 
 
 def _job(history: History, latest: BarRecorded) -> BarJob:
-    assert history.now.endless is not None
-    return BarJob(
-        universe_id=UNIVERSE,
-        stream_id=latest.stream_id,
-        seed=history.now.endless.seed,
-        style=history.now.endless.style,
-        bar=latest.bar,
-        starts_us=latest.starts_us,
-        as_of=latest.as_of,
-        music=latest.music,
-        physics=latest.physics,
-        state=latest.state,
-    )
+    piece = history.now.endless
+    assert piece is not None
+    return job_of(UNIVERSE, latest, seed=piece.seed, style=piece.style)
 
 
 def test_nothing_is_wrong_with_a_piece_that_is_as_promised(piece: Piece) -> None:
