@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import aiohttp
 import pytest
 
 from harmonic_local.stack import Stack
@@ -31,14 +30,6 @@ async def attacked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[St
     folder = tmp_path_factory.mktemp("attacked")
     async with started(folder, HARMONIC_SNAPSHOT_EVERY_RECORDS="500") as running:
         yield running
-
-
-@pytest.fixture
-async def target(attacked: Stack) -> AsyncIterator[World]:
-    async with aiohttp.ClientSession() as http:
-        view = World(attacked, http)
-        yield view
-        await view.close()
 
 
 class Attacker:

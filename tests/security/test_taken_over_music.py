@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
 import pytest
 
 from harmonic_local.stack import Stack
@@ -30,14 +29,6 @@ async def attacked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[St
     """A product whose music service is the test's own."""
     async with started(tmp_path_factory.mktemp("attacked"), gateways=1, musics=0) as running:
         yield running
-
-
-@pytest.fixture
-async def target(attacked: Stack) -> AsyncIterator[World]:
-    async with aiohttp.ClientSession() as http:
-        view = World(attacked, http)
-        yield view
-        await view.close()
 
 
 class Music:

@@ -12,6 +12,17 @@ from state_service.builders import UNIVERSE, received
 from state_service.storing import LOG, Storing
 
 
+def reads_of(storing: Storing, universes: object) -> reads.Reads:
+    """What answers of stored logs, with these universes in memory."""
+    return reads.Reads(
+        universes=cast("Any", universes),
+        journal=storing.journal,
+        listing=cast("Any", None),
+        auditing=cast("Any", None),
+        replica_id="s1",
+    )
+
+
 class NothingInMemory:
     """Universes of which nobody has asked for anything lately."""
 
@@ -41,13 +52,7 @@ async def test_a_long_log_is_told_in_parts_and_each_part_read_for_itself_alone(
         return part
 
     storing.streams.read = counting  # type: ignore[method-assign]
-    answering = reads.Reads(
-        universes=cast("Any", NothingInMemory()),
-        journal=storing.journal,
-        listing=cast("Any", None),
-        auditing=cast("Any", None),
-        replica_id="s1",
-    )
+    answering = reads_of(storing, NothingInMemory())
     told: list[int] = []
     replies, complete = 0, False
     while not complete:
@@ -75,13 +80,7 @@ async def test_a_record_that_cannot_be_read_is_where_what_can_be_told_ends() -> 
     await storing.streams.append(
         LOG, b'{"of": "no version"}', timeout_s=1, expected_last_subject_sequence=first.position
     )
-    answering = reads.Reads(
-        universes=cast("Any", Owned()),
-        journal=storing.journal,
-        listing=cast("Any", None),
-        auditing=cast("Any", None),
-        replica_id="s1",
-    )
+    answering = reads_of(storing, Owned())
     reply = await answering.read_log(ReadLog(universe_id=UNIVERSE, after_position=first.position))
     assert reply.error == TRIMMED
     assert Owned.witnessed == [UNIVERSE]
@@ -100,12 +99,6 @@ async def test_an_owner_names_the_universes_that_it_could_not_queue(
 
     storing = Storing()
     known = {UNIVERSE: (await storing.store()).position}
-    answering = reads.Reads(
-        universes=cast("Any", Full()),
-        journal=storing.journal,
-        listing=cast("Any", None),
-        auditing=cast("Any", None),
-        replica_id="s1",
-    )
+    answering = reads_of(storing, Full())
     reply = await answering.compare_heads(CompareHeads(positions=known, owner=owner))
     assert Heads.model_validate(reply.result).deferred == deferred
