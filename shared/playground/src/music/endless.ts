@@ -30,8 +30,8 @@ const LEAST_PITCHES: PitchRange = { low: 43, high: 79 };
 
 /** The piece with one more bar, and without those that are over. A bar of another piece begins that piece. */
 export function withBar(endless: Endless | undefined, bar: MusicBar, isOver: (bar: MusicBar) => boolean): Endless {
-  const { bars, pitches } = endless?.streamId === bar.streamId ? endless : { bars: [], pitches: LEAST_PITCHES };
-  const { forecast } = endless?.streamId === bar.streamId ? endless : {};
+  const before = endless?.streamId === bar.streamId ? endless : undefined;
+  const { bars, pitches, forecast } = before ?? { bars: [], pitches: LEAST_PITCHES, forecast: undefined };
   // A later bar may come first when a connection is back: the forecast is kept until its own bar comes.
   const foreseen = forecast && forecast.bar < bar.bar ? [forecast] : [];
   const others = [...bars, ...foreseen].filter(other => other.bar !== bar.bar && !isOver(other));
@@ -41,7 +41,7 @@ export function withBar(endless: Endless | undefined, bar: MusicBar, isOver: (ba
   return {
     streamId: bar.streamId,
     bars: kept,
-    forecast: last === bar || !endless?.forecast ? forecastOf(last) : endless.forecast,
+    forecast: last === bar || !forecast ? forecastOf(last) : forecast,
     pitches: { low: Math.min(low, pitches.low), high: Math.max(high, pitches.high) },
   };
 }

@@ -230,10 +230,8 @@ class Drums {
   readonly #noises: Readonly<Record<'snare' | 'hat' | 'cymbal', NoiseSynth>>;
   readonly #filters: readonly Filter[];
   readonly #lastS = new Map<Drum, number>();
-  readonly #context: Compressor['context'];
 
   constructor(out: Compressor) {
-    this.#context = out.context;
     this.#kick = new MembraneSynth({ pitchDecay: 0.04, octaves: 5, volume: -8 }).connect(out);
     this.#tom = new MembraneSynth({ pitchDecay: 0.06, octaves: 2.5, volume: -14 }).connect(out);
     const filters: Filter[] = [];
@@ -254,7 +252,7 @@ class Drums {
   strike({ key, velocity }: Stroke, atS: number): void {
     const drum = drumOf(key);
     // What is late begins now: two strokes that are late would begin at once.
-    const whenS = Math.max(atS, this.#context.currentTime, (this.#lastS.get(drum) ?? 0) + MIN_STROKE_GAP_S);
+    const whenS = Math.max(atS, this.#kick.context.currentTime, (this.#lastS.get(drum) ?? 0) + MIN_STROKE_GAP_S);
     this.#lastS.set(drum, whenS);
     const strength = (velocity / 127) ** 1.4;
     if (drum === 'kick') this.#kick.triggerAttackRelease(46, 0.3, whenS, strength);
