@@ -50,7 +50,7 @@ class Deadlines(Generic[K]):
         return number
 
     def remove(self, key: K, number: int) -> None:
-        """Remove a key: it is not reported, and the process is not woken for removed keys alone."""
+        """Remove a key, which is not reported then. No timer is set for removed keys alone."""
         keys = self._ends.get(number)
         if keys is None:
             self._ending.pop(key, None)
