@@ -419,6 +419,19 @@ async def test_clocks_agree_with_the_server(people: People) -> None:
     assert client.quality in {"good", "fair", "poor"}
 
 
+async def test_whoever_waits_looks_again_when_the_clock_was_set(people: People) -> None:
+    client, _ = await people.joins("ann")
+    await client.until(lambda: client.clock.rtt_ms is not None, PATIENCE_S)
+    looks: list[float] = []
+
+    def has_looked_twice() -> bool:
+        looks.append(client.clock.offset_ms)
+        return len(looks) > 2
+
+    # Nothing else happens here.
+    await client.until(has_looked_twice, PATIENCE_S)
+
+
 async def test_bodies_of_the_api_are_json_or_bytes(people: People) -> None:
     client, ann = await people.joins("ann")
     piece = await ann.generate(1)

@@ -234,9 +234,10 @@ class ServerConnection:
         self._rooms.connected(recovered=told.recovered)
 
     def _judged(self, quality: Quality) -> None:
-        if self.status == "connected" and quality != self.quality:
+        if self.status == "connected":
             self.quality = quality
-            self.watch.changed()
+        # The clock has changed, too.
+        self.watch.changed()
 
     def _become(self, status: Status, error: Exception | None) -> None:
         self.status, self.error = status, error
