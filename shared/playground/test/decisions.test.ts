@@ -139,7 +139,7 @@ test('each piece of time of a section comes once, and a section that is forgotte
 
 test('who comes in the middle of a bar hears the rest of the notes that ring', () => {
   const note = (startTime: number, duration: number) => ({ pitch: 60, velocity: 80, startTime, duration });
-  const left = ringingAt([note(0, 2), note(0, 0.5), note(0.9, 0.2), note(1, 1)], 1, 0.25);
+  const left = ringingAt([note(0, 2), note(0, 0.5), note(0.9, 0.2), note(1, 1)], 0, 1, 0.25);
   assert.deepEqual(left, [{ ...note(1, 1) }]);
 });
 
@@ -186,6 +186,23 @@ test('each note is handed over once and in time, and anew from where it is after
   orchestra.context.state = 'running';
   advance(3500);
   assert.deepEqual(handed, [[63, 14]]);
+});
+
+test('after a pause of the page, notes that are over are left out, and those that ring go on', () => {
+  const notes = [0, 2, 3, 4].map(startTime => ({ pitch: 60 + startTime, duration: startTime === 3 ? 2 : 0.5, velocity: 80, startTime }));
+  const section = { notes, duration: 6, drums: [2.5, 4.5].map(startTime => ({ key: 36, velocity: 80, startTime })) } as never;
+  const handed: [number, number][] = [];
+  const orchestra = {
+    context: { currentTime: 0, state: 'running' },
+    note: ({ pitch }: { pitch: number }, _: unknown, atS: number) => handed.push([pitch, atS]),
+    stroke: ({ key }: { key: number }, atS: number) => handed.push([key, atS]),
+  };
+  const handOver = new HandOver(orchestra as never);
+  for (const nowMs of [0, 4000]) {
+    orchestra.context.currentTime = nowMs / 1000;
+    handOver.advance([{ section, startMs: 0 }], nowMs);
+  }
+  assert.deepEqual(handed, [[60, 0], [63, 4], [64, 4], [36, 4.5]]);
 });
 
 test('a source is stopped when it is disconnected from everything, and not before', () => {

@@ -7,7 +7,7 @@ import { beginning, positionS, Progress, ringingAt, type Playing, type Section }
 const AHEAD_S = 1.6;
 /** Notes that should have begun longer ago are left out. */
 const LATE_S = 0.06;
-/** The rest of a note is played to a listener who comes in its middle, if it lasts for longer. */
+/** The rest of a note that should have begun earlier is played if it lasts for longer. */
 const LEAST_REST_S = 0.25;
 
 export class HandOver {
@@ -44,8 +44,11 @@ export class HandOver {
     const { section, startMs } = one;
     const nowS = positionS(one, nowMs);
     const firstS = Math.max(0, nowS - LATE_S);
-    const ringing = this.#progress.isNew(section) && firstS > 0 ? ringingAt(section.notes, firstS, LEAST_REST_S) : [];
-    const [fromS, toS] = this.#progress.advance(section, nowS + AHEAD_S, firstS);
+    const isNew = this.#progress.isNew(section);
+    const [reachedS, toS] = this.#progress.advance(section, nowS + AHEAD_S, firstS);
+    // After a pause of the page, as to a listener who comes in the middle: notes that are over are left out.
+    const ringing = ringingAt(section.notes, isNew ? 0 : reachedS, firstS, LEAST_REST_S);
+    const fromS = Math.max(reachedS, firstS);
     const { context } = this.#orchestra;
     const at = (startTime: number) => Math.max(context.currentTime, this.#audio.at(startMs + startTime * 1000));
     for (const note of [...ringing, ...beginning(section.notes, fromS, toS)]) {

@@ -42,9 +42,9 @@ function firstFrom(sorted: readonly (Note | Stroke)[], atS: number): number {
   return low;
 }
 
-/** What is left at `atS` of notes that began before and sound for at least `leastS` more, as notes that begin there. */
-export function ringingAt(sorted: readonly Note[], atS: number, leastS: number): readonly Note[] {
-  return beginning(sorted, 0, atS).flatMap(note => {
+/** What is left at `atS` of notes that began after `fromS` and sound for at least `leastS` more, as notes that begin there. */
+export function ringingAt(sorted: readonly Note[], fromS: number, atS: number, leastS: number): readonly Note[] {
+  return beginning(sorted, fromS, atS).flatMap(note => {
     const leftS = note.startTime + note.duration - atS;
     return leftS < leastS ? [] : [{ ...note, startTime: atS, duration: leftS }];
   });
