@@ -10,12 +10,10 @@ import pytest
 
 from client_ts.conftest import CLIENT, Run
 from guide.conftest import Reader
-from harmonic_local.node import install
+from harness.chromium import PACKAGE, chromium
 from harness.world import World, started
 
 EXAMPLES = CLIENT / "examples"
-#: What pins a browser, and the library that drives it.
-BROWSER = Path(__file__).parents[1] / "playground"
 USE_BROWSER = Path(__file__).with_name("use_browser.mts")
 
 
@@ -43,10 +41,15 @@ async def test_the_program_of_node_saves_a_piece(
 async def test_the_page_without_a_build_step_works_in_two_windows(
     project: Path, open_to_pages: World, run_node: Run
 ) -> None:
-    await install(BROWSER)
+    browser = await chromium()
     (project / "index.html").write_text((EXAMPLES / "page" / "index.html").read_text())
     tokens = {user: open_to_pages.token(user) for user in ("ann", "ben")}
     universe = await open_to_pages.universe()
-    plan = {"gateways": open_to_pages.stack.urls, "universe": universe, "tokens": tokens}
+    plan = {
+        "browser": browser,
+        "gateways": open_to_pages.stack.urls,
+        "universe": universe,
+        "tokens": tokens,
+    }
 
-    await run_node(USE_BROWSER, json.dumps(plan), project, BROWSER)
+    await run_node(USE_BROWSER, json.dumps(plan), project, PACKAGE)

@@ -1,4 +1,4 @@
-// The page without a build step, in two windows of a real browser: `use_browser.mts PLAN FOLDER BROWSER`.
+// The page without a build step, in two windows of a real browser: `use_browser.mts PLAN FOLDER PACKAGES`.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -6,11 +6,10 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
-const [plan = '', folder = '', browserFolder = ''] = process.argv.slice(2);
-const { gateways, universe, tokens } = JSON.parse(plan);
-const require = createRequire(join(browserFolder, 'package.json'));
+const [plan = '', folder = '', packages = ''] = process.argv.slice(2);
+const { browser: executablePath, gateways, universe, tokens } = JSON.parse(plan);
+const require = createRequire(join(packages, 'package.json'));
 const { chromium } = require('playwright-core');
-const { default: atHand } = require('@sparticuz/chromium');
 
 const TYPES: Record<string, string> = { html: 'text/html', js: 'text/javascript' };
 // What the page asks of its own server: its files, and a token of the user, who is a cookie.
@@ -24,7 +23,6 @@ const server = createServer(async ({ url = '', headers }, response) => {
 await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
 const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-const executablePath = process.env['CHROMIUM'] ?? (await atHand.executablePath());
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 const complaints: string[] = [];
 async function open(user: string, gateway: number) {

@@ -11,6 +11,7 @@ import aiohttp
 from harmonic_local.node import install
 from harmonic_local.stack import Stack
 from harness import node
+from harness.chromium import chromium
 from harness.world import World, started
 
 FOLDER = Path(__file__).parent
@@ -59,7 +60,14 @@ async def browse(
         universe = await world.universe(**settings)
         if before is not None:
             await before(world, universe)
-        plan = json.dumps({"gateways": stack.urls, "universe": universe, "tokens": tokens})
+        plan = json.dumps(
+            {
+                "browser": await chromium(),
+                "gateways": stack.urls,
+                "universe": universe,
+                "tokens": tokens,
+            }
+        )
         status, output = await node.run(
             FOLDER, PROGRAMS / program, plan, *arguments, timeout_s=timeout_s
         )

@@ -1,9 +1,10 @@
 // A real browser, and windows of it that are one person each.
 import assert from 'node:assert/strict';
-import chromiumAtHand from '@sparticuz/chromium';
 import { chromium, type BrowserContextOptions, type Locator, type Page } from 'playwright-core';
 
 interface Plan {
+  /** The path of its program. */
+  browser: string;
   gateways: [string, string];
   universe: string;
   /** Tokens by user. */
@@ -13,9 +14,8 @@ interface Plan {
 export const plan: Plan = JSON.parse(process.argv[2] ?? '');
 export const PATIENCE_MS = 30_000;
 
-chromiumAtHand.setGraphicsMode = true;
 export const browser = await chromium.launch({
-  executablePath: process.env['CHROMIUM'] ?? (await chromiumAtHand.executablePath()),
+  executablePath: plan.browser,
   args: [
     ...['--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'],
     ...['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
