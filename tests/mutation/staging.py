@@ -36,9 +36,11 @@ _FOREIGN_FILE = "foreign.txt"
 
 _CONFTEST = f'''"""The same examples in each run, none made smaller; and what is quick, first."""
 
+import functools
 import gc
 import math
 import resource
+import sys
 import time
 
 from hypothesis import Phase, settings
@@ -64,11 +66,21 @@ def pytest_collection_modifyitems(items):
     # What makes a module's tables is called before any test: each may depend on it.
     _called_by_import.update(state()._stats)
     if runs_mutant():
+        forget_results()
         # What was imported is no garbage, and need not be looked at each time.
         gc.freeze()
         # It stays the same, and every call of a function that is mutated asks for it.
         mutant = trampoline.get_mutant_under_test()
         trampoline.get_mutant_under_test = lambda: mutant
+
+
+def forget_results():
+    # What a function kept before it was mutated is not to be returned in the mutant's place.
+    for name, module in list(sys.modules.items()):
+        if name.startswith("harmonic_"):
+            for one in vars(module).values():
+                if isinstance(one, functools._lru_cache_wrapper):
+                    one.cache_clear()
 
 
 def reduce_examples(test):

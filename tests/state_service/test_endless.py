@@ -7,6 +7,7 @@ from harmonic_protocol.messages.endless import MusicStarted, MusicStopped
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import Decision, decide
 from harmonic_state.domain.endless import EMPTY_S, FIRST_LEAD_MS, LATE_LEAD_MS, LEAST_LEAD_MS
+from harmonic_state.domain.evolve import evolve
 from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe import Universe
 from harmonic_state.snapshots import Snapshot, decode_snapshot, encode_snapshot
@@ -49,7 +50,6 @@ def at(universe: Universe, request: RecordBar, timestamp: str, unix_ms: int) -> 
 def test_a_piece_begins_with_the_record_of_its_first_bar() -> None:
     history, started, first = playing()
     assert (started.seed, started.style, started.user_id) == (7, "waltz", "ann")
-    assert started.seq == history.now.seq
     assert (first.stream_id, first.bar, first.state) == (started.stream_id, 0, None)
     assert first.starts_us == (history.milliseconds + FIRST_LEAD_MS) * 1000
     assert (first.music, first.physics) == (
@@ -58,6 +58,17 @@ def test_a_piece_begins_with_the_record_of_its_first_bar() -> None:
     )
     assert history.now.endless is not None
     assert history.now.endless.latest == first
+
+
+def test_its_start_and_its_end_are_the_next_frames_and_the_latest_changes() -> None:
+    history = open_universe()
+    history.does(EDIT, ANN)
+    for name in ("start_music", "stop_music"):
+        before = history.now
+        event = history.does(command(name), ANN)[0]
+        assert isinstance(event, MusicStarted | MusicStopped)
+        assert event.seq == history.now.seq == before.seq + 1
+        assert event.timestamp == history.now.updated_at > before.updated_at
 
 
 def test_a_seed_is_drawn_where_none_is_given() -> None:
@@ -73,6 +84,7 @@ def test_a_second_start_is_refused_and_names_the_piece_that_is_played() -> None:
     history.does(EDIT, BOB)
     refusal = history.is_refused(command("start_music"), BOB)
     assert refusal.code == "INVALID_PARAMETERS"
+    assert refusal.message == "The universe plays already"
     assert refusal.details == {"reason": "PLAYING", "streamId": started.stream_id}
 
 
@@ -108,7 +120,9 @@ def test_it_ends_for_all_and_another_one_may_begin() -> None:
     )
     assert stopped.timestamp < stopped.ends_at
     assert history.now.endless is None
-    assert history.is_refused(command("stop_music"), ANN).details == {"reason": "SILENT"}
+    refusal = history.is_refused(command("stop_music"), ANN)
+    assert (refusal.code, refusal.message) == ("NOT_FOUND", "The universe plays nothing")
+    assert refusal.details == {"reason": "SILENT"}
     assert history.does(command("start_music"), ANN)
 
 
@@ -144,6 +158,15 @@ def test_a_bar_is_recorded_once_whoever_records_it() -> None:
     assert history.does(due("another", 2), OWNER_ITSELF) == []
     history.does(command("stop_music"), ANN)
     assert history.does(due(started.stream_id, 2), OWNER_ITSELF) == []
+    assert History().does(due(started.stream_id, 0), OWNER_ITSELF) == []
+
+
+def test_a_logged_bar_of_another_piece_than_is_played_changes_nothing() -> None:
+    silent = open_universe().now
+    history, _, first = playing()
+    stray = first.model_copy(update={"stream_id": "another", "bar": 9})
+    for universe in (silent, history.now):
+        assert evolve(universe, stray) == universe
 
 
 def test_a_bar_has_the_parameters_of_its_record_and_says_as_of_which_update() -> None:
@@ -196,19 +219,23 @@ def test_the_owners_deletion_ends_it() -> None:
     assert history.does(due(started.stream_id, 1), OWNER_ITSELF) == []
 
 
-def test_who_enters_is_told_of_it() -> None:
+def test_clients_that_enter_or_follow_are_told_of_it() -> None:
     history, started, _ = playing()
     events = history.does(VIEW, BOB)
     moment = DecisionInputs(history.now.updated_at, 0)
     told = answer(VIEW, BOB, moment, events, history.now)
+    followed = answer(command("follow_universe"), BOB, moment, [], history.now)
     assert told is not None
-    assert told.to_wire()["room"]["endlessPiece"] == {  # type: ignore[index]
+    assert followed is not None
+    piece = {
         "streamId": started.stream_id,
         "userId": "ann",
         "style": "waltz",
         "seed": 7,
         "startedAt": started.timestamp,
     }
+    assert told.to_wire()["room"]["endlessPiece"] == piece  # type: ignore[index]
+    assert followed.to_wire()["state"]["endlessPiece"] == piece  # type: ignore[index]
 
 
 def test_a_stored_universe_keeps_it_with_its_latest_bar() -> None:

@@ -98,6 +98,18 @@ def test_a_second_creation_changes_nothing() -> None:
     assert evolve(history.now, creation) == history.now
 
 
+def test_the_participants_are_those_of_the_connections_after_each_event() -> None:
+    before = busy().now
+    assert before.participants().keys() == {"ann"}
+    seat = {"connectionId": "b1", "gatewayId": "g1", "userId": "bob", "username": "Bob"}
+    after = evolve(before, stored("connection_joined", **seat, mode="view"))
+    assert after is not None
+    assert after.participants().keys() == {"ann", "bob"}
+    gone = evolve(after, stored("connection_left", connectionId="b1"))
+    assert gone is not None
+    assert gone.participants().keys() == {"ann"}
+
+
 def test_an_update_without_a_number_keeps_the_number() -> None:
     history = busy()
     physics = history.now.parameters.to_wire()["physics"]
@@ -140,6 +152,7 @@ def test_a_universes_time_is_that_of_its_last_event(request_: UniverseRequest) -
         stored("settings_changed", title="Another"),
         stored("user_banned", userId="ann"),
         stored("user_unbanned", userId="ann"),
+        stored("action_noted", id="n", action="ban_user", userId="owner"),
     ],
     ids=event_name,
 )

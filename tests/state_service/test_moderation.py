@@ -53,6 +53,8 @@ def test_a_user_is_put_out_with_all_connections_and_may_come_again() -> None:
         (SECOND.connection_id, "KICKED"),
     ]
     assert isinstance(events[-1], ParticipantLeft)
+    # Gateways know by the user whose streams end.
+    assert {each.user_id for each in events if isinstance(each, ConnectionLeft)} == {"ann"}
     assert history.now.participants().keys() == {"bob"}
     history.does(EDIT, ANN)
     assert history.now.participants().keys() == {"bob", "ann"}

@@ -127,3 +127,11 @@ def test_a_log_begins_with_its_universe_and_ends_with_its_end() -> None:
     ended = history.ask(command("delete_universe"), OWNER)
     assert isinstance(ended, Decision)
     assert [type(each) for each in ended.events] == [ActionNoted, UniverseDeleted]
+
+
+def test_the_owner_alone_reads_what_was_noted() -> None:
+    history, listing = created(), command("list_audit")
+    history.does(command("set_member", userId="ann", role="edit"), OWNER)
+    assert history.does(listing, OWNER) == []
+    assert history.is_refused(listing, ANN).code == "PERMISSION_DENIED"
+    assert history.is_refused(listing, caller("eve")).code == "NOT_FOUND"

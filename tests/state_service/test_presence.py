@@ -44,6 +44,8 @@ def test_the_mode_shown_is_the_highest_of_the_tabs() -> None:
     assert frames(history.does(EDIT, caller("ann", tab=2))) == [("edit", "ann")]
     assert shown(history) == {"ann": "edit"}
     assert frames(history.does(LEAVE, caller("ann", tab=2))) == [("view", "ann")]
+    assert frames(history.does(VIEW, caller("ann", tab=3))) == []
+    assert shown(history) == {"ann": "view"}
 
 
 def test_a_user_is_called_what_the_first_of_its_tabs_said_whatever_mode_is_shown() -> None:

@@ -4,8 +4,13 @@ import json
 
 import pytest
 
-from harmonic_protocol.log import Record, UniverseDeleted
-from harmonic_state.domain.events import decode_record, encode_record, read_record
+from harmonic_protocol.log import HistoryForgotten, Record, UniverseDeleted
+from harmonic_state.domain.events import (
+    decode_record,
+    encode_record,
+    forgets_history,
+    read_record,
+)
 
 AT = "2024-03-21T10:30:00.000Z"
 LATER = "2024-03-21T10:30:01.000Z"
@@ -30,3 +35,10 @@ def test_a_record_is_what_the_contract_says() -> None:
 def test_a_record_that_follows_none_names_none() -> None:
     assert "after" not in json.loads(encode_record("r1", AT, [DELETED]))
     assert read_record(encode_record("r1", AT, [])).after == ""
+
+
+def test_a_log_begins_anew_with_a_record_that_forgets_its_history_and_with_no_other() -> None:
+    forgotten = HistoryForgotten(timestamp=LATER)
+    assert forgets_history([DELETED, forgotten])
+    assert not forgets_history([DELETED])
+    assert not forgets_history([])

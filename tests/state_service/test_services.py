@@ -7,7 +7,7 @@ from harmonic_protocol.envelope import Caller, Envelope
 from harmonic_protocol.internal import CompleteMusic
 from harmonic_protocol.log import MusicRequested, MusicStored, UniverseCreated, UserBanned
 from harmonic_protocol.messages.universes import CreateUniverse
-from harmonic_protocol.refusals import Code
+from harmonic_protocol.refusals import Code, Refused
 from harmonic_state.domain.answers import answer
 from harmonic_state.domain.decide import decide
 from harmonic_state.domain.presence import DecisionInputs
@@ -99,12 +99,14 @@ def test_what_a_service_does_is_stored_with_its_name() -> None:
 
 def test_a_service_creates_for_others_alone() -> None:
     asked = CreateUniverse.model_validate({"id": UNIVERSE, "name": "Theirs"})
-    refusal = decide(None, asked, SERVICE, MOMENT)
-    assert refusal.code is Code.INVALID_PARAMETERS  # type: ignore[union-attr]
-    for owner, code in (("service:y", Code.INVALID_PARAMETERS), ("ann", None)):
-        named = asked.model_copy(update={"owner": owner})
-        decided = decide(None, named, SERVICE, MOMENT)
-        assert getattr(decided, "code", None) is code, owner
+    for owner, problem in ((None, "must be named by a service"), ("service:y", "must be a user")):
+        decided = decide(None, asked.model_copy(update={"owner": owner}), SERVICE, MOMENT)
+        assert decided == Refused(
+            code=Code.INVALID_PARAMETERS,
+            message=f"Invalid parameters: owner {problem}",
+            details={"fields": [{"field": "owner", "reason": problem}]},
+        )
+    decided = decide(None, asked.model_copy(update={"owner": "ann"}), SERVICE, MOMENT)
     event = decided.events[0]  # type: ignore[union-attr]
     assert isinstance(event, UniverseCreated)
     assert (event.owner, event.service) == ("ann", "x")

@@ -15,6 +15,7 @@ from harmonic_protocol.pieces import MusicJob
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 from harmonic_state.domain.bounds import (
+    ENDLESS_BYTES,
     HASHED_OPERATION_BYTES,
     MAX_MEMBER_BYTES,
     MAX_PENDING_BYTES,
@@ -29,7 +30,13 @@ from harmonic_state.domain.bounds import (
 )
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.operations import stored_bytes
-from harmonic_state.domain.universe import Absence, AppliedOperation, Seat, Universe
+from harmonic_state.domain.universe import (
+    Absence,
+    AppliedOperation,
+    EndlessState,
+    Seat,
+    Universe,
+)
 from state_service.builders import open_universe
 
 NOW = "2024-03-21T10:30:00.000Z"
@@ -46,7 +53,12 @@ APPLIED = OperationApplied(user_id="bob", op_id="op7", digest="d", seq=1, timest
 JOINED_BYTES, SET_BYTES, APPLIED_BYTES = 122, 15, 140
 
 
-def requested(user: str = "bob", connection: str = "c2", op_id: str | None = "op") -> LogEvent:
+def requested(
+    user: str = "bob",
+    connection: str = "c2",
+    op_id: str | None = "op",
+    service: str | None = None,
+) -> LogEvent:
     job = MusicJob(
         universe_id="u",
         request_id="r",
@@ -56,6 +68,7 @@ def requested(user: str = "bob", connection: str = "c2", op_id: str | None = "op
         music=MusicParameters(),
         physics=PhysicsParameters(),
         deadline_ms=1,
+        service=service,
     )
     return MusicRequested(job=job, connection_id=connection, op_id=op_id, timestamp=NOW)
 
@@ -89,6 +102,7 @@ def test_what_seats_members_absences_and_pieces_take() -> None:
     assert absence_bytes("c1", Absence("ann", NOW)) == 65
     assert pending_bytes(pieces(requested("ann", "c1", None)).values()) == 811
     assert pending_bytes(pieces(requested(), requested()).values()) == 2 * 813
+    assert pending_bytes(pieces(requested(service="plugin")).values()) == 813 + len('"plugin"')
 
 
 def test_of_a_universe_that_never_was_nothing_is_too_much() -> None:
@@ -161,9 +175,10 @@ def test_operations_have_what_all_else_leaves() -> None:
         members={"ann": "view", "robert": "edit"},
         absences={"c1": Absence("ann", NOW), "c2": Absence("ann", NOW)},
         pending_music=pieces(requested()),
+        endless=EndlessState("s", "ann", None, 1, NOW),
         operations=operations(1, LONG_AGO),
     )
-    left = MAX_STATE_BYTES - 8192 - 1000 - 33 - 2 * 65 - 813
+    left = MAX_STATE_BYTES - 8192 - 1000 - 33 - 2 * 65 - 813 - ENDLESS_BYTES
     most = left - APPLIED_BYTES
     assert refusal(replace(some, operations_bytes=most), APPLIED) is None
     full = refusal(replace(some, operations_bytes=most + 1), APPLIED)

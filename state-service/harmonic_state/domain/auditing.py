@@ -1,6 +1,5 @@
 """Which requests the audit log notes: moderation, settings, and services' actions."""
 
-from enum import StrEnum, auto
 from typing import Any, NamedTuple, assert_never
 
 from harmonic_protocol.envelope import Caller
@@ -44,48 +43,34 @@ from harmonic_state.domain.presence import DecisionInputs
 from harmonic_state.domain.universe_requests import UniverseRequest
 
 
-class _Noted(StrEnum):
-    """Whose requests are noted."""
-
-    ALL = auto()
-    """those of every caller"""
-    OPERATORS = auto()
-    """those of operators; nobody else makes them"""
-    SERVICES = auto()
-    """those of services: users' are in the log, and too many"""
-    NOBODY = auto()
-    """none: they change nothing, or nothing that an owner would look for"""
-
-
 class _Noting(NamedTuple):
-    """Whose requests are noted, the target user, and the values set, by their wire names."""
+    """What is noted of a request: the target user, and the values set, by their wire names.
 
-    of: _Noted
+    ``operator`` says that operators alone make such requests.
+    """
+
     target: str | None = None
     #: Values without users' names: those have fields of their own.
     details: dict[str, Any] | None = None
-
-
-_NOTHING = _Noting(_Noted.NOBODY)
+    operator: bool = False
 
 
 def is_noted(request: UniverseRequest, caller: Caller) -> bool:
     """Whether a request is noted if it makes events; it needs a fresh id then."""
-    noting = _noting(request, caller)
-    return noting is not _NOTHING and _is_of(noting.of, caller)
+    return _noting(request, caller) is not None
 
 
 def noted(request: UniverseRequest, caller: Caller, moment: DecisionInputs) -> list[ActionNoted]:
     """The notes of a request that made events."""
     noting = _noting(request, caller)
-    if noting is _NOTHING or not _is_of(noting.of, caller):
+    if noting is None:
         return []
     return [
         ActionNoted(
             id=moment.fresh_id,
             action=request.operation(),
             user_id=caller.user_id,
-            operator=True if noting.of is _Noted.OPERATORS else None,
+            operator=noting.operator or None,
             service=caller.service or None,
             target=noting.target,
             details=noting.details or None,
@@ -94,29 +79,18 @@ def noted(request: UniverseRequest, caller: Caller, moment: DecisionInputs) -> l
     ]
 
 
-def _is_of(noted_of: _Noted, caller: Caller) -> bool:
-    match noted_of:
-        case _Noted.ALL | _Noted.OPERATORS:
-            return True
-        case _Noted.SERVICES:
-            return bool(caller.service)
-        case _Noted.NOBODY:
-            return False
-        case unreachable:
-            assert_never(unreachable)
-
-
 def _noting(  # noqa: C901, PLR0911 -- the one table of what is noted
     request: UniverseRequest, caller: Caller
-) -> _Noting:
+) -> _Noting | None:
     match request:
         # The most frequent first: each arm that does not match costs time.
-        case ParameterCommand() | GenerateMusic() if not caller.service:
-            return _NOTHING
+        case ParameterCommand() | GenerateMusic() | CreateUniverse() if not caller.service:
+            # Users' are in the log, and too many.
+            return None
         case ParameterCommand():
-            return _Noting(_Noted.SERVICES, details={"sets": list(request.changes())})
+            return _Noting(details={"sets": list(request.changes())})
         case GenerateMusic():
-            return _Noting(_Noted.SERVICES)
+            return _Noting()
         case (
             JoinRoom()
             | LeaveRoom()
@@ -139,22 +113,21 @@ def _noting(  # noqa: C901, PLR0911 -- the one table of what is noted
             | InspectUniverse()
             | ForgetHistory()
         ):
-            return _NOTHING
-        case CreateUniverse():
-            return _Noting(_Noted.SERVICES, request.owner, _settings(request))
-        case UpdateUniverse():
-            return _Noting(_Noted.ALL, request.owner, _settings(request))
+            # These change nothing, or nothing that an owner would look for.
+            return None
+        case CreateUniverse() | UpdateUniverse():
+            return _Noting(request.owner, _settings(request))
         case DeleteUniverse():
-            return _Noting(_Noted.ALL)
+            return _Noting()
         case SetMember():
-            return _Noting(_Noted.ALL, request.user_id, {"role": request.role})
+            return _Noting(request.user_id, {"role": request.role})
         case RemoveMember() | RemoveParticipant() | BanUser() | UnbanUser():
-            return _Noting(_Noted.ALL, request.user_id)
+            return _Noting(request.user_id)
         case RemoveUser() | OperatorBan() | OperatorUnban():
-            return _Noting(_Noted.OPERATORS, request.user_id)
+            return _Noting(request.user_id, operator=True)
         case EraseUser():
             # No note may name the erased user.
-            return _Noting(_Noted.OPERATORS)
+            return _Noting(operator=True)
         case unreachable:
             assert_never(unreachable)
 
