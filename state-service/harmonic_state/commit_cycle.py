@@ -74,8 +74,8 @@ MENDED_S = 60.0
 class _Phase(Enum):
     IDLE = auto()
     READING = auto()
-    APPENDING = auto()
-    CONFIRMING = auto()
+    COMMITTING = auto()
+    """a record is appended, or that there is none to append is confirmed"""
     EFFECTS = auto()
 
 
@@ -192,7 +192,7 @@ class CommitCycle:
     def _mend(self, known: Loaded, universe: Universe, now: Instant) -> list[Command]:
         """Append a record that says that records were lost."""
         self._batch, self._unanswered = mending_batch(universe, now), ()
-        self._phase = _Phase.APPENDING
+        self._phase = _Phase.COMMITTING
         return [self._batch.append_after(known)]
 
     def _witnessed(self, now: Instant) -> list[Command]:
@@ -210,7 +210,7 @@ class CommitCycle:
         commands: list[Command] = [*map(ReportFailure, batch.errors)]
         if almost_full:
             commands += self.snapshots.due(known, now)
-        self._phase = _Phase.APPENDING if batch.events else _Phase.CONFIRMING
+        self._phase = _Phase.COMMITTING
         commands.append(batch.append_after(known) if batch.events else Confirm(known.position))
         return commands
 
@@ -344,5 +344,5 @@ def _late_reply(decided: Decided, phase: _Phase, known: Loaded | None, ring: Rin
     """The reply to a request whose work is under way at its deadline: what is known of it."""
     if phase is _Phase.EFFECTS:
         return reply_to(decided, known, ring)
-    was_sent = phase is _Phase.APPENDING and decided.has_events
+    was_sent = phase is _Phase.COMMITTING and decided.has_events
     return Reply(error=OUTCOME_UNKNOWN if was_sent else OVERDUE)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import permutations
 
 import pytest
 
@@ -456,3 +457,15 @@ def test_who_loses_its_seat_in_the_record_of_its_joining_is_refused(
     assert reply.error is not None
     assert reply.error.code.value == code
     assert reply.position is None
+
+
+@pytest.mark.parametrize("deadlines_s", [*permutations((0.5, 2.0, 5.0))])
+def test_each_request_is_overdue_at_its_own_deadline_in_whatever_order_they_come(
+    deadlines_s: tuple[float, ...],
+) -> None:
+    line = WaitingLine(3)
+    for until_s in deadlines_s:
+        line.add(pending(EDIT, until_s=until_s))
+        assert line.take_overdue(0.1) == []
+    for now_s in sorted(deadlines_s):
+        assert [each.deadline_s for each in line.take_overdue(now_s)] == [now_s]

@@ -1,5 +1,6 @@
 """What an owner does next: batches, conflicts, deadlines and unknown outcomes, without a broker."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -8,10 +9,11 @@ from harmonic_protocol.envelope import Caller
 from harmonic_protocol.internal import ReleaseGateway, ResumeRoom
 from harmonic_protocol.intervening import ForgetHistory
 from harmonic_protocol.log import HistoryLost
+from harmonic_protocol.messages.universes import UniverseUpdated
 from harmonic_state.commit_cycle import MAX_BATCH, MAX_CONFLICTS, MENDED_S, CommitCycle
 from harmonic_state.domain import presence
 from harmonic_state.domain.bounds import MAX_STATE_BYTES
-from harmonic_state.domain.events import encode_record
+from harmonic_state.domain.events import LogEvent, encode_record
 from harmonic_state.domain.mending import SEQ_JUMP, history_lost
 from harmonic_state.domain.universe import AppliedOperation
 from harmonic_state.loaded import Coverage, Loaded
@@ -19,6 +21,7 @@ from harmonic_state.ring import RecentRecord, Ring
 from harmonic_state.snapshot_plan import RETRY_STORING_S, SnapshotPlan
 from harmonic_state.steps import (
     AnnounceHead,
+    Answer,
     Append,
     CarryOutEffects,
     Confirm,
@@ -83,6 +86,9 @@ def test_a_record_names_the_requests_that_it_replies_to() -> None:
     cycle.stores(at=11)
     assert cycle.does(Append).carried_out == "a.2=4 b.2=6"
     cycle.stores(at=13)
+    # They count as carried out, though no reply is sent.
+    replied = [each for each in cycle.commands if isinstance(each, Answer) and each.by_record]
+    assert [each.reply.error for each in replied] == [None, None]
 
     assert cycle.by_record == {"a.1", "a.2", "b.2"}
     assert cycle.outcome(first) == "-"
@@ -181,16 +187,38 @@ def test_an_owner_is_woken_at_the_first_deadline_alone() -> None:
     assert cycle.commands == [WakeAt(4)]
 
 
-@pytest.mark.parametrize("packs", [False, True])
-def test_operations_that_are_stored_as_hashes_have_more_space(*, packs: bool) -> None:
-    made = CommitCycle(
+def commit_cycle(
+    *, packs: bool = False, has_effects: Callable[[Sequence[LogEvent]], bool] = bool
+) -> CommitCycle:
+    return CommitCycle(
         line=WaitingLine(1000),
         ring=Ring(2**16),
         snapshots=SnapshotPlan(every_records=256, uncovered_records=2000),
         packs_snapshots=packs,
-        has_effects=lambda _: True,
+        has_effects=has_effects,
     )
-    cycle = Cycle(made)
+
+
+def test_a_record_without_effects_is_answered_at_once_and_one_with_effects_after_them() -> None:
+    def has_effects(events: Sequence[LogEvent]) -> bool:
+        return any(isinstance(each, UniverseUpdated) for each in events)
+
+    cycle = Cycle(commit_cycle(has_effects=has_effects))
+    moved = cycle.ask(update())
+    cycle.loads(universe_with("ann"))
+    renamed = cycle.ask(command("update_universe", name="New"), caller("owner"))
+    cycle.appended(at=11)
+    cycle.said(AnnounceHead)
+    assert cycle.outcome(moved) == "ok"
+    cycle.appended(at=12).does(CarryOutEffects)
+    assert cycle.outcome(renamed) == "-"
+    cycle.tell(EffectsDone())
+    assert cycle.outcome(renamed) == "ok"
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_operations_that_are_stored_as_hashes_have_more_space(*, packs: bool) -> None:
+    cycle = Cycle(commit_cycle(packs=packs))
     number = cycle.ask(update(opId="op1"))
     loaded = universe_with("ann")
     assert loaded.universe is not None
@@ -229,8 +257,8 @@ def test_a_request_is_not_decided_after_its_deadline_though_nobody_said_that_tim
 
 def test_deadlines_are_looked_at_again_after_a_conflict() -> None:
     cycle = at_hand("ann")
-    late, in_time = cycle.ask(update(1), within_s=3), cycle.ask(update(2), within_s=30)
-    cycle.now_s = 5
+    late, in_time = cycle.ask(update(1), within_s=0.5), cycle.ask(update(2), within_s=30)
+    cycle.now_s = 0.5
     known = cycle.tell(Conflicted()).does(ReadOn).known
     cycle.tell(Read(known, []))
 
@@ -508,6 +536,12 @@ def test_a_fault_in_one_decision_is_refused_alone(monkeypatch: pytest.MonkeyPatc
     cycle.stores(at=12)
     outcomes = [cycle.outcome(number) for number in (good, bad, other)]
     assert outcomes == ["ok", "INTERNAL_ERROR", "ok"]
+
+    # It is reported though the log is almost full, too, and wants a snapshot.
+    cycle.cycle.snapshots.records = 2000
+    cycle.ask(command("leave_room"))
+    cycle.said(SaveSnapshot)
+    assert str(cycle.said(ReportFailure).error) == "a fault"
 
 
 def test_a_universe_that_was_loaded_is_announced_and_taken_up() -> None:
