@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harmonic_local.stack import Stack
 from harmonic_runtime.bus.client import Bus
@@ -19,7 +20,13 @@ from harness.world import World, spawn_by, started
 _words = itertools.count(1)
 
 
-def pytest_configure() -> None:
+#: Examples may take as long as a busy machine lets them.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("hypothesis_profile") is None:
+        settings.load_profile("untimed")
     leaks.watch_tokens()
     spawn_by(fork)
 

@@ -472,7 +472,7 @@ def test_a_theme_beyond_its_bounds_is_no_state(row: tuple[object, ...]) -> None:
         f"{HEAD}|{{}}",
         with_value("style", "unknown"),
         with_value("key", "60235"),
-        with_value("key", "C0235"),
+        with_value("key", "C024579B"),
         with_value("onward", "x"),
         with_value("was", "C"),
         with_value("voicing", []),
@@ -547,6 +547,12 @@ def test_a_degree_is_of_the_scale_that_was_heard() -> None:
     assert read(with_value("was", "B03567A").replace('"degree": 4', '"degree": 6')) is None
     assert read(with_value("was", "").replace('"degree": 4', '"degree": 0')) is not None
     assert read(with_value("was", "").replace('"degree": 4', '"degree": 1')) is None
+
+
+def test_every_pitch_may_have_been_sung() -> None:
+    found = read(with_value("melody", [0, 127]))
+    assert found is not None
+    assert found.segment.carried.melody == (0, 127)
 
 
 def test_a_state_is_read_up_to_its_longest() -> None:

@@ -43,12 +43,18 @@ import resource
 import sys
 import time
 
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 from mutmut.mutation import trampoline
 from mutmut.state import state
 
 settings.register_profile(
-    "mutation", derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
+    "mutation",
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    # On a busy machine any mutant may take long, and that is no notice.
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 _called_by_import = set()
 

@@ -136,10 +136,8 @@ class Chain:
         """
         if (
             heard.previous != self.position
+            # While it reads, pauses or waits for notes, one of these is set, too.
             or self._heard
-            or self._read
-            or self._waits
-            or self._pauses
             or self._is_behind
             or self._catches_up
             or self._is_lost

@@ -91,10 +91,8 @@ class Lessee:
             on_answer(LeaseAnswer.SINGLY)
         else:
             # In order of arrival.
-            is_first = not user.waiting
             user.waiting.append(on_answer)
-            if is_first:
-                self._go_on(user, now_s)
+            self._go_on(user, now_s)
 
     def used(self, user_id: str, rate: RateClass) -> int:
         """How many of a user's requests were granted from leases in the last window."""

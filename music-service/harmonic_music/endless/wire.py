@@ -229,8 +229,7 @@ def _sung(text: str) -> Sung:
     place = 0
     while place < len(text):
         at, step = _VALUES[text[place]], _VALUES[text[place + 1]] - _STEP_OFFSET
-        mark = text[place + 2 : place + 3]
-        by = _ALTERED.get(mark, 0) if mark else 0
+        by = _ALTERED.get(text[place + 2 : place + 3], 0)
         found.append((at * UNIT, (step, by)))
         place += 2 + (by != 0)
     return tuple(found)
