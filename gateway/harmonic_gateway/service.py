@@ -40,7 +40,7 @@ from harmonic_gateway.identity.session_ids import SessionIds
 from harmonic_gateway.limits.allowances import open_allowances
 from harmonic_gateway.limits.dead_tokens import DeadTokens
 from harmonic_gateway.limits.debts import Debts
-from harmonic_gateway.limits.pace import UserBudgets
+from harmonic_gateway.limits.paid_calls import PaidCalls
 from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.membership.departures import Departures
 from harmonic_gateway.membership.heads import OWNERS_INTERVAL_S
@@ -60,7 +60,7 @@ from harmonic_gateway.peers.opening import (
     event_guard,
     new_sockets,
     open_front,
-    pace_limits,
+    user_budgets,
 )
 from harmonic_gateway.recovery.missed import MissedReader
 from harmonic_gateway.recovery.moving import RoomMoves
@@ -210,7 +210,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
             metrics=metrics,
         )
         tasks.start(saved_sessions.keep_signing(gateway_id), name="sign of life")
-        budgets = UserBudgets(pace_limits(settings))
+        budgets = user_budgets(settings)
         intake = open_intake(
             bus,
             MailboxLimits.configured(settings, event_guard(settings).allowance),
@@ -286,7 +286,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
         shown = ShownStates(ask_states)
         api = Api(
             standing=standing,
-            allowances=allowances,
+            calls=PaidCalls(allowances, budgets),
             owners=owners,
             answers=ApiAnswers(pieces, history, shown, event_streams, proofs=proofs, clock=clock),
             switches=switches,

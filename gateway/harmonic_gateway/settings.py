@@ -113,13 +113,17 @@ class GatewaySettings(ServiceSettings):
         Field(
             gt=0,
             le=100,
-            description="percents of a core that one connection's messages may cost to read and"
-            " refuse, on average",
+            description="percents of a core that one connection's messages may cost to read, carry"
+            " out and refuse, on average",
         ),
     ] = 5.0
     user_cpu_percent: Annotated[
         float,
-        Field(gt=0, le=1000, description="the same for all connections of a user to one gateway"),
+        Field(
+            gt=0,
+            le=1000,
+            description="the same for all connections and calls of a user to one gateway",
+        ),
     ] = 10.0
     refusals_per_s: Annotated[
         float,

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import secrets
 import sys
 import tempfile
@@ -12,6 +13,8 @@ import aiohttp
 
 from fuzz.campaign import MAX_RATIO, SETTINGS, Report, campaign
 from fuzz.costs import Costs, costs
+from fuzz.flooding import FloodShare, flooded
+from fuzz.meter import Meter
 from fuzz.vitals import MIB
 from harness.world import World, started
 
@@ -26,9 +29,13 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=400.0, help="inputs a second, at most")
     parser.add_argument("--updates", type=int, default=400, help="in each round of peace")
     parser.add_argument("--folder", type=Path, help="for logs and data, which are kept there")
+    parser.add_argument("--floods", type=int, help="only measure floods, so many times")
+    parser.add_argument("--only", default="", help="only floods whose names hold this")
     chosen = parser.parse_args()
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="fuzz-"))
     print(f"seed {chosen.seed}, logs in {folder}", flush=True)
+    if chosen.floods:
+        return 1 if asyncio.run(_floods(folder, chosen.floods, chosen.only)) else 0
     report = asyncio.run(
         campaign(
             folder,
@@ -58,11 +65,39 @@ async def _costs(folder: Path) -> Costs:
         return await costs(World(stack, http))
 
 
+async def _floods(folder: Path, times: int, only: str) -> list[str]:
+    """Measure floods several times, each time on a product of its own; return what is wrong."""
+    faults = []
+    for number in range(times):
+        apart = folder / f"floods-{number}"
+        apart.mkdir()
+        print(f"load {os.getloadavg()[0]:.1f}", flush=True)
+        async with (
+            started(apart, gateways=1, musics=0, **SETTINGS) as stack,
+            aiohttp.ClientSession() as http,
+        ):
+            world = World(stack, http)
+            meter = Meter(world)
+            await meter.rest()
+            _, found = await flooded(world, meter, only, on_share=show_share)
+        faults += found
+    for fault in faults:
+        print(f"- {fault}")
+    return faults
+
+
+def show_share(share: FloodShare) -> None:
+    """A line for a flood: its share of a core over one connection, and over several of a user."""
+    print(f"{share.of_one:8.3f} {share.of_user:8.3f} {share.name}", flush=True)
+
+
 def show_costs(measured: Costs) -> None:
     for name, each_s in measured.inputs_s.items():
         print(f"{each_s * 1000:8.3f} ms of CPU for {name}")
     for name, share in measured.shares.items():
         print(f"{share:8.3f} {name}")
+    for flood in measured.floods:
+        show_share(flood)
     for fault in measured.faults:
         print(f"- {fault}")
 

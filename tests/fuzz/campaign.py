@@ -20,7 +20,8 @@ import aiohttp
 import jwt
 
 from fuzz.attack import Plan, Tally, attack, be_nice
-from fuzz.costs import MAX_MESSAGE_S, Meter
+from fuzz.costs import MAX_MESSAGE_S
+from fuzz.meter import Meter
 from fuzz.neighbour import Neighbours
 from fuzz.vitals import Vitals, complaints, growth, leaks, settled, vitals
 from harness.world import SECRET, World, started

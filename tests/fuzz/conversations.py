@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fuzz.expensive import EVENTS, FLOODS, LIVE, REQUESTS
+from fuzz.expensive import EVENTS, FRAMES, LIVE, REQUESTS
 from fuzz.packets import MAX_FRAMES, auths, frames, packets, proper_frames
 from fuzz.payloads import encoded
 from fuzz.requests import raw_bytes, requests, streams
@@ -73,7 +73,7 @@ def _conversations(
     polling = st.tuples(
         st.lists(st.lists(packets, min_size=1, max_size=3), min_size=2, max_size=6), *manner
     )
-    dear = st.lists(st.sampled_from((*EVENTS.values(), *FLOODS.values())), min_size=3, max_size=8)
+    dear = st.lists(st.sampled_from((*EVENTS.values(), *FRAMES.values())), min_size=3, max_size=8)
     endless = st.sampled_from((*EVENTS.values(), *LIVE.values())).map(lambda one: [one] * ENDLESS)
     expensive = st.tuples(st.one_of(dear, dear, dear, endless), *manner)
     demanding = st.sampled_from(tuple(REQUESTS.values()))

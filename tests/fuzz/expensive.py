@@ -102,7 +102,7 @@ LIVE: Mapping[str, bytes] = {
 }
 
 #: Frames without end that are no messages.
-FLOODS: Mapping[str, bytes] = {
+FRAMES: Mapping[str, bytes] = {
     "pings": frame(b"", _PING) * 200,
     "unsolicited answers": frame(b"3") * 200,
     "a message in 2,000 empty parts": (
@@ -111,11 +111,15 @@ FLOODS: Mapping[str, bytes] = {
 }
 
 
-def _request(target: str, headers: Sequence[str] = (), body: bytes = b"") -> bytes:
+def request(
+    target: str, headers: Sequence[str] = (), body: bytes = b"", *, keeps: bool = False
+) -> bytes:
+    """A request, after which the connection is kept or not."""
     method = "POST" if body else "GET"
     lines = [
         f"{method} {target} HTTP/1.1",
-        *("Host: localhost", "Connection: close", "Content-Type: application/json"),
+        *("Host: localhost", "Content-Type: application/json"),
+        f"Connection: {'keep-alive' if keeps else 'close'}",
         *((f"Content-Length: {len(body)}",) if body else ()),
         *headers,
     ]
@@ -125,7 +129,7 @@ def _request(target: str, headers: Sequence[str] = (), body: bytes = b"") -> byt
 #: What inflates to a thousand times its size, and the same without saying that it does.
 BOMB = gzip.compress(b"0" * 64 * 1024 * KIB)
 ZIPPED, PLAIN = (
-    _request(f"{API_PREFIX}/universes", headers, BOMB)
+    request(f"{API_PREFIX}/universes", headers, BOMB)
     for headers in (("Content-Encoding: gzip",), ())
 )
 
@@ -133,27 +137,25 @@ ZIPPED, PLAIN = (
 REQUESTS: Mapping[str, bytes] = {
     "a compressed body": ZIPPED,
     "the same without saying so": PLAIN,
-    "an empty session id": _request("/socket.io/?EIO=4&transport=polling&sid="),
-    "100 headers": _request("/healthz", [f"X-{number}: {'a' * 900}" for number in range(100)]),
-    "60 large headers": _request(
-        "/healthz", [f"X-{number}: {'a' * 8_000}" for number in range(60)]
-    ),
-    "a long query": _request("/socket.io/?" + "a=b&" * 1_900),
-    "a body in vain": _request(f"{API_PREFIX}/universes", body=json.dumps([0] * 20_000).encode()),
-    "a guest's body of unknown fields": _request("/guest-tokens", body=_keys(3_600).encode()),
-    "a guest's body of 7,000 values": _request(
+    "an empty session id": request("/socket.io/?EIO=4&transport=polling&sid="),
+    "100 headers": request("/healthz", [f"X-{number}: {'a' * 900}" for number in range(100)]),
+    "60 large headers": request("/healthz", [f"X-{number}: {'a' * 8_000}" for number in range(60)]),
+    "a long query": request("/socket.io/?" + "a=b&" * 1_900),
+    "a body in vain": request(f"{API_PREFIX}/universes", body=json.dumps([0] * 20_000).encode()),
+    "a guest's body of unknown fields": request("/guest-tokens", body=_keys(3_600).encode()),
+    "a guest's body of 7,000 values": request(
         "/guest-tokens", body=f'{{"name":{_list("0", 7_000)}}}'.encode()
     ),
-    "a user's body of unknown fields": _request(
+    "a user's body of unknown fields": request(
         f"{API_PREFIX}/universes", [f"Authorization: Bearer {TOKEN}"], _keys(3_600).encode()
     ),
-    "a user's query of unknown fields": _request(
+    "a user's query of unknown fields": request(
         f"{API_PREFIX}/universes?{'&'.join(f'{number}=' for number in range(1_300))}",
         [f"Authorization: Bearer {TOKEN}"],
     ),
-    "a user's odd event id": _request(
+    "a user's odd event id": request(
         f"{API_PREFIX}/universes/{ROOM}/stream",
         [f"Authorization: Bearer {TOKEN}", f"Last-Event-ID: {'a:1,' * 250}"],
     ),
-    "a cursor beyond all": _request(f"{API_PREFIX}/universes?cursor=9223372036854775808"),
+    "a cursor beyond all": request(f"{API_PREFIX}/universes?cursor=9223372036854775808"),
 }

@@ -122,6 +122,30 @@ async def test_a_body_that_does_not_end_is_a_bad_request(
     assert door.counted("sockets") == 0
 
 
+async def test_so_many_posts_at_once_are_no_clients(
+    door: Door, http: aiohttp.ClientSession
+) -> None:
+    """Each of them could be one that is answered late because the client is slowed down."""
+    ended = asyncio.Event()
+
+    async def drip() -> AsyncIterator[bytes]:
+        yield b"4"
+        await ended.wait()
+
+    url = door.url + POLLING + await session(door, http)
+    posts = [
+        asyncio.ensure_future(http.post(url, data=drip())) for _ in range(limits.MAX_POSTS_AT_ONCE)
+    ]
+    # One more is refused, whichever comes last.
+    last = asyncio.ensure_future(http.post(url, data=drip()))
+    done, _ = await asyncio.wait([*posts, last], return_when=asyncio.FIRST_COMPLETED)
+    assert [each.result().status for each in done] == [400]
+    ended.set()
+    assert door.counted("sockets") == 0
+    for each in (*posts, last):
+        (await each).close()
+
+
 async def test_a_second_poll_closes_the_session(door: Door, http: aiohttp.ClientSession) -> None:
     url = door.url + POLLING + await session(door, http)
     first = await polling(door, http, url)

@@ -11,6 +11,7 @@ from harmonic_gateway.limits.pace import (
     LOGGED_REFUSALS,
     MAX_USERS,
     MAX_WAIT_S,
+    PAUSE_S,
     Budget,
     Pace,
     PaceLimits,
@@ -77,7 +78,7 @@ def test_a_connection_waits_once_its_messages_cost_more_than_its_share() -> None
     assert not behind(pace)
     pace.took(0.002, 0)
     assert behind(pace)
-    assert pace.wait_s(0) == pytest.approx(0.04)
+    assert pace.wait_s(0) == pytest.approx(0.04 + PAUSE_S)
     assert pace.wait_s(0.05) == 0
     assert not behind(pace)
 
@@ -117,13 +118,51 @@ def test_a_user_is_charged_once_however_many_namespaces_a_session_has() -> None:
 
 def test_the_users_that_are_remembered_are_bounded() -> None:
     users = UserBudgets(LIMITS)
-    first = users.of("ann")
-    assert users.of("ann") is first
+    users.of("ann").spend(100, 0)
 
     for number in range(MAX_USERS):
         users.of(f"user-{number}")
 
-    assert users.of("ann") is not first
+    assert users.of("ann").busy_s(0) == 0
+
+
+def test_a_user_who_is_here_is_remembered_however_many_come() -> None:
+    users, pace = UserBudgets(LIMITS), Pace(LIMITS)
+    pace.charge_to(users.of("ann"))
+
+    for number in range(MAX_USERS):
+        users.of(f"user-{number}")
+    pace.took(1.0, 0)
+
+    assert users.of("ann").busy_s(0) == 10
+
+
+def test_what_a_message_causes_is_charged_for_each_session_of_its_user() -> None:
+    users = UserBudgets(LIMITS)
+    first, second = Pace(LIMITS), Pace(LIMITS)
+    first.caused(0.01, 0.02, 0)
+    assert first.busy_s(0) == pytest.approx(0.01 / 0.05)
+    for pace in (first, second):
+        pace.charge_to(users.of("ann"))
+
+    second.caused(0.01, 0.02, 0)
+    first.end()
+    second.caused(0.01, 0.02, 0)
+
+    assert second.busy_s(0) == pytest.approx((0.05 + 0.03) / 0.05)
+    assert users.of("ann").busy_s(0) == pytest.approx((0.05 + 0.03) / 0.1)
+
+
+def test_a_session_that_has_ended_pays_for_nobody() -> None:
+    users, pace = UserBudgets(LIMITS), Pace(LIMITS)
+    pace.charge_to(users.of("ann"))
+
+    pace.end()
+    pace.end()
+    pace.took(1.0, 0)
+
+    assert users.of("ann").busy_s(0) == 0
+    assert users.of("ann").sessions == 0
 
 
 def test_refusals_slow_a_connection_down_and_end_it_if_it_goes_on() -> None:
@@ -246,7 +285,7 @@ def test_a_client_that_sent_nothing_is_not_spent_whatever_the_limits_are() -> No
 def test_a_client_stays_behind_as_long_as_it_has_to_wait() -> None:
     pace = Pace(LIMITS)
     pace.took(BURST_S + 0.002, 0)
-    assert 0 < pace.wait_s(0) < MAX_WAIT_S
+    assert PAUSE_S < pace.wait_s(0) < MAX_WAIT_S
     assert pace.is_behind
 
 

@@ -11,6 +11,7 @@ from gateway.drivers import Background
 from harmonic_gateway.commands.mailbox import Mailbox, MailboxLimits, Queued
 from harmonic_gateway.commands.worker import Worker
 from harmonic_gateway.limits.allowances import Allowance, limited
+from harmonic_gateway.limits.costs import OWNERS
 from harmonic_protocol.envelope import NO_TRACE, Reply
 from harmonic_protocol.messages.parameters import PHYSICS
 from harmonic_protocol.refusals import Code, Refused
@@ -29,6 +30,7 @@ class Desk:
         self.told: list[str] = []
         self.over: Refused | None = None
         self.asked: list[Callable[[Any], None]] = []
+        self.charged: list[tuple[float, float]] = []
         self.mailbox, self.tasks = Mailbox(), Background()
         self.done = asyncio.Event()
         some = cast("Any", self)
@@ -69,7 +71,9 @@ class Desk:
                 NoTracer().begin(name),
             )
             assert self.mailbox.put(queued, LIMITS)
-        session = SimpleNamespace(identity=SimpleNamespace(user_id="ann"), connection=None)
+        pace = SimpleNamespace(caused=lambda *cost: self.charged.append(cost[:2]))
+        connection = SimpleNamespace(pace=pace)
+        session = SimpleNamespace(identity=SimpleNamespace(user_id="ann"), connection=connection)
         self.worker.start(cast("Any", session), self.mailbox, self.done.set)
 
     async def answer(self, outcome: object) -> None:
@@ -103,6 +107,16 @@ async def test_what_the_limiter_refuses_is_asked_of_nobody(desk: Desk) -> None:
     await asyncio.wait_for(desk.done.wait(), 5)
     assert desk.told == [Code.RATE_LIMITED.value] * 50
     assert desk.asked == []
+    assert desk.charged == []
+
+
+async def test_what_is_carried_out_is_charged_before_it_is_asked_for(desk: Desk) -> None:
+    desk.start("first", "second")
+    # Of one byte.
+    cost = OWNERS.once_s + OWNERS.byte_s, OWNERS.session_s + OWNERS.session_byte_s
+    assert desk.charged == [cost]
+    await desk.answer(Reply(seq=1))
+    assert desk.charged == [cost, cost]
 
 
 async def test_what_takes_longer_is_awaited(desk: Desk) -> None:

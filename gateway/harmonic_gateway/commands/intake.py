@@ -10,6 +10,7 @@ from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.limits.allowances import limited
 from harmonic_gateway.limits.connection import COUNTED_COMMANDS
+from harmonic_gateway.limits.costs import ARRIVAL_COST_S
 from harmonic_gateway.limits.pace import UserBudgets
 from harmonic_gateway.membership.session import Session
 from harmonic_gateway.sockets import Connection, Received
@@ -64,8 +65,10 @@ class Intake:
         self._floods = metrics.counter(table.FLOOD_REFUSALS)
 
     def begin(self, session: Session) -> None:
-        """Note a new connection: charge the cost of its messages to its user."""
-        session.connection.charge_to(self._budgets.of(session.identity.user_id))
+        """Note a new connection: charge it, and the cost of its messages, to its user as well."""
+        pace = session.connection.pace
+        pace.charge_to(self._budgets.of(session.identity.user_id))
+        pace.took(ARRIVAL_COST_S, self._clock.monotonic())
 
     def exhausted(self, session: Session) -> None:
         """Tell a client why it is being closed."""

@@ -14,6 +14,7 @@ from harmonic_gateway.commands.execution import Commands
 from harmonic_gateway.commands.mailbox import Mailbox, Queued, QueuedCommand
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.limits.allowances import Allowances
+from harmonic_gateway.limits.costs import cost_of
 from harmonic_gateway.membership.session import Session
 from harmonic_protocol.catalogue import COMMANDS, StateCommand
 from harmonic_protocol.envelope import Reply
@@ -95,6 +96,7 @@ class Worker:
         elif isinstance(command, Refused):
             self._end(work, queued, command)
         elif isinstance(command, RefreshToken):
+            self._charge(session, command, queued)
             self._step(work, queued, self._refreshed, self._refresh(session, command))
         elif self._is_overdue(queued):
             # Counting may have taken the remaining time.
@@ -103,6 +105,7 @@ class Worker:
             # It was allowed on arrival; that may have changed while it waited.
             self._end(work, queued, refusal)
         else:
+            self._charge(session, command, queued)
             then = partial(self._step, work, queued, partial(self._carried_out, command))
             self._commands.begin(session, command, queued, then)
 
@@ -199,6 +202,17 @@ class Worker:
             self._refuse(work, queued, failed, _universe_of(queued.command))
         finally:
             self._next(work)
+
+    def _charge(
+        self, session: Session, command: StateCommand | LiveSignal | RefreshToken, queued: Queued
+    ) -> None:
+        """Charge the client what it costs to carry a command out."""
+        cost, size_bytes = cost_of(command), queued.size_bytes
+        session.connection.pace.caused(
+            cost.once_s + cost.byte_s * size_bytes,
+            cost.session_s + cost.session_byte_s * size_bytes,
+            self._clock.monotonic(),
+        )
 
     def _is_overdue(self, queued: Queued) -> bool:
         return queued.deadline_s <= self._clock.monotonic()

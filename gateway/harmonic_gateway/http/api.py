@@ -15,7 +15,7 @@ from harmonic_gateway.failures import Failures
 from harmonic_gateway.http.api_answers import ApiAnswers
 from harmonic_gateway.identity.standing import Standing
 from harmonic_gateway.identity.verification import Identity, bearer
-from harmonic_gateway.limits.allowances import Allowances
+from harmonic_gateway.limits.paid_calls import PaidCalls
 from harmonic_gateway.limits.switches import Switches
 from harmonic_gateway.owners import Owners
 from harmonic_protocol.catalogue import OPERATIONS, ApiOperation
@@ -74,7 +74,7 @@ class Api:
         self,
         *,
         standing: Standing,
-        allowances: Allowances,
+        calls: PaidCalls,
         owners: Owners,
         answers: ApiAnswers,
         switches: Switches,
@@ -83,7 +83,7 @@ class Api:
         failures: Failures,
     ) -> None:
         self._standing = standing
-        self._allowances = allowances
+        self._calls = calls
         self._owners = owners
         self._answers = answers
         self._switches = switches
@@ -133,10 +133,9 @@ class Api:
             identity = await self._standing.identify(bearer(request.headers))
         if isinstance(identity, Refused):
             return identity
-        for rate in _rates(operation, identity):
-            over = await self._allowances.take(identity.user_id, rate)
-            if over is not None:
-                return over
+        over = await self._calls.take(identity.user_id, _rates(operation, identity))
+        if over is not None:
+            return over
         asked = await read_operation(operation, request)
         if isinstance(asked, Refused):
             return asked

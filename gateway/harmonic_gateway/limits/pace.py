@@ -1,24 +1,29 @@
 """The pace at which a client is read, by the CPU time of its messages and by its refusals. Pure.
 
-Reading, validating and refusing a message costs CPU time, which is measured. A connection may use a
-share of a core on average, and a user a larger share over all its connections here. A client that
-used more is read again once its share has paid for it. A client with many refused messages is read
-more slowly, and closed if it continues. Time is an argument.
+Reading, validating and refusing a message costs CPU time, which is measured. What a command costs
+besides is declared (:mod:`~.costs`). A connection may use a share of a core on average, and a user
+a larger share over all its connections here. A client that used more is read again once its share
+has paid for it. A client with many refused messages is read more slowly, and closed if it
+continues. Time is an argument.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 #: CPU seconds that a connection, or a user, may use at once, for each percent of a core that it
 #: may use on average.
 BURST_S_PER_PERCENT = 0.05
 #: CPU seconds of a refusal besides its message: an answer, an ack, a count, maybe a line of log.
-REFUSAL_COST_S = 150e-6
-#: The longest pause between two messages, since a garbage collection may have been charged.
-MAX_WAIT_S = 1.0
+REFUSAL_COST_S = 250e-6
+#: A client that is read too fast pauses for so much longer than it has to. The messages that arrive
+#: meanwhile are then read in a row, which costs less than waking up for each of them.
+PAUSE_S = 0.1
+#: The longest pause between two messages: the answer to a ping may be behind it.
+MAX_WAIT_S = 2.0
 #: Refusals of a connection with a log line each: at once, and per second on average.
 LOGGED_REFUSALS, LOGGED_REFUSALS_PER_S = 20, 1.0
-#: Users whose budgets are kept: the latest.
+#: Users whose budgets are kept without a connection: the latest.
 MAX_USERS = 10_000
 
 
@@ -39,9 +44,11 @@ class Budget:
     for how long nothing more should be spent.
     """
 
-    __slots__ = ("_burst_s", "_even_at_s", "_per_second")
+    __slots__ = ("__weakref__", "_burst_s", "_even_at_s", "_per_second", "sessions")
 
     def __init__(self, per_second: float, burst: float) -> None:
+        #: The sessions that spend from it.
+        self.sessions = 0
         self._per_second = per_second
         self._burst_s = burst / per_second
         #: When everything spent is earned back.
@@ -75,20 +82,22 @@ def cpu_budget(percent: float) -> Budget:
 
 
 class UserBudgets:
-    """The CPU budgets of users; only the latest are kept."""
+    """The CPU budgets of users: of all that are here, and of the latest besides."""
 
     def __init__(self, limits: PaceLimits) -> None:
         self._limits = limits
-        self._budgets: OrderedDict[str, Budget] = OrderedDict()
+        self._all: WeakValueDictionary[str, Budget] = WeakValueDictionary()
+        self._latest: OrderedDict[str, Budget] = OrderedDict()
 
     def of(self, user_id: str) -> Budget:
-        """The budget that all connections of a user share."""
-        budget = self._budgets.get(user_id)
+        """The budget that all connections, streams and calls of a user share."""
+        budget = self._all.get(user_id)
         if budget is None:
-            budget = self._budgets[user_id] = cpu_budget(self._limits.user_percent)
-            if len(self._budgets) > MAX_USERS:
-                self._budgets.popitem(last=False)
-        self._budgets.move_to_end(user_id)
+            budget = self._all[user_id] = cpu_budget(self._limits.user_percent)
+        self._latest[user_id] = budget
+        self._latest.move_to_end(user_id)
+        if len(self._latest) > MAX_USERS:
+            self._latest.popitem(last=False)
         return budget
 
 
@@ -117,13 +126,25 @@ class Pace:
     def charge_to(self, budget: Budget) -> None:
         """From now on, charge a user's budget as well."""
         if budget not in self._budgets:
+            budget.sessions += 1
             self._budgets = (*self._budgets, budget)
+
+    def end(self) -> None:
+        """Note that the session has ended."""
+        for budget in self._budgets[1:]:
+            budget.sessions -= 1
+        self._budgets = self._budgets[:1]
 
     def took(self, cost_s: float, now_s: float) -> None:
         """Charge the CPU seconds of a message."""
         for budget in self._budgets:
             if budget.spend(cost_s, now_s):
                 self.is_behind = True
+
+    def caused(self, cost_s: float, each_s: float, now_s: float) -> None:
+        """Charge CPU seconds that a message causes: once, and for each session of its user."""
+        sessions = sum(budget.sessions for budget in self._budgets[1:])
+        self.took(cost_s + each_s * sessions, now_s)
 
     def refused(self, now_s: float) -> bool:
         """Count a refusal; return whether it is to have its own line in the log."""
@@ -154,6 +175,8 @@ class Pace:
     def wait_s(self, now_s: float) -> float:
         """Seconds until the next message may be read."""
         waits = [budget.wait_s(now_s) for budget in self._budgets]
+        if any(waits):
+            waits.append(max(waits) + PAUSE_S)
         if self._refusals is not None:
             waits.append(self._refusals.wait_s(now_s))
             self._slowed += waits[-1] > 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from harmonic_gateway.identity.session_ids import SessionIds
 from harmonic_gateway.limits.guards import FloodGuard
-from harmonic_gateway.limits.pace import Pace, PaceLimits
+from harmonic_gateway.limits.pace import Pace, PaceLimits, UserBudgets
 from harmonic_gateway.peers.exchange import FAILED, Exchange, Listener, Said
 from harmonic_gateway.peers.front import Doorkeeper, Front, Neighbours
 from harmonic_gateway.peers.questions import ALLOWED, Asked
@@ -99,6 +99,11 @@ def new_sockets(
 def event_guard(settings: GatewaySettings) -> FloodGuard:
     """How many events a connection may send."""
     return FloodGuard(settings.events_per_s, settings.events_burst)
+
+
+def user_budgets(settings: GatewaySettings) -> UserBudgets:
+    """What the messages and calls of users may cost."""
+    return UserBudgets(pace_limits(settings))
 
 
 def pace_limits(settings: GatewaySettings) -> PaceLimits:

@@ -11,7 +11,7 @@ from socketio.packet import ACK, CONNECT_ERROR
 from harmonic_gateway.sockets.ended import Ended, EndReason, end_reason
 from harmonic_gateway.sockets.engine import EngineSocket
 from harmonic_gateway.sockets.frames import Encoded, Frame
-from harmonic_gateway.sockets.limits import Guard
+from harmonic_gateway.sockets.limits import Guard, ReadingPace
 from harmonic_gateway.sockets.stages import Stage
 from harmonic_protocol.value import value
 
@@ -164,9 +164,10 @@ class Connection:
         """
         return self._guard.take(time.monotonic(), counts=events)
 
-    def charge_to(self, budget: object) -> None:
-        """From now on, charge the cost of the client's messages to this budget as well."""
-        self._socket.pace.charge_to(budget)
+    @property
+    def pace(self) -> ReadingPace:
+        """The pace at which the client is read, to which what it costs is charged."""
+        return self._socket.pace
 
     def count_refusal(self) -> bool:
         """Count a refused message; return whether it is to have its own line in the log."""

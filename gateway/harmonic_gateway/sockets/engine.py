@@ -22,6 +22,7 @@ from harmonic_gateway.sockets.lifecycle import AT_WEBSOCKET, OVER, TABLE, step
 from harmonic_gateway.sockets.limits import (
     BYTE_COST_S,
     LINGER_S,
+    MAX_POSTS_AT_ONCE,
     MESSAGE_COST_S,
     PACKET_COST_S,
     PROBED_POLL_S,
@@ -105,6 +106,7 @@ class EngineSocket:
     __slots__ = (
         "_expectation",
         "_host",
+        "_posts",
         "_state",
         "begun",
         "heartbeat",
@@ -124,6 +126,7 @@ class EngineSocket:
         self.pace = pace
         self.turns = host.turns
         self.slow_until_s = float("-inf")  # the client is not read before
+        self._posts = 0
         self._state = State.OPENING
         self.sid = sid
         self.begun = begun
@@ -183,12 +186,14 @@ class EngineSocket:
                 self.outbox.seal(dropping=True)
                 self.in_use()
             case Do.FORGET:
+                self.pace.end()
                 self._host.moved(self)
             case Do.END_BROKEN | Do.END_GOODBYE | Do.END_BY_CODE:
                 ended = websocket_ended(code, answers=self.heartbeat.answers)
                 self.heartbeat.stop()
                 self.outbox.seal(dropping=True)
                 self.in_use()
+                self.pace.end()
                 self._host.gone(self, _ENDED.get(do, ended))
             case (
                 Do.NOTHING
@@ -238,6 +243,10 @@ class EngineSocket:
         """Take the packets of a POST; raise ``EngineIOError`` if they are not allowed."""
         if self.take(Input.POST) is not Do.TAKE_POST:
             raise EngineIOError("a request that does not fit")
+        if self._posts == MAX_POSTS_AT_ONCE:
+            # Each is answered late if the client is slowed down: so many at once are not.
+            raise EngineIOError("too many requests at once")
+        self._posts += 1
         try:
             self.charge(REQUEST_COST_S)
             body = await read()
@@ -258,12 +267,15 @@ class EngineSocket:
             self.why = EndReason.MALFORMED
             self._host.malformed(error)
             raise EngineIOError("a malformed packet") from error
+        finally:
+            self._posts -= 1
 
     async def poll(self, opening: Encoded | None = None) -> PollAnswer:
         """Answer a poll once there is something to send; raise ``EngineIOError`` if not allowed."""
         do = self.take(Input.SECOND_POLL if self.outbox.is_polled else Input.POLL)
         if do is Do.REFUSE_REQUEST:
             raise EngineIOError("a poll that does not fit")
+        self.charge(REQUEST_COST_S)
         if opening is not None:
             self.outbox.send(opening)
         # A session that was shut has nothing more to wait for.

@@ -11,6 +11,8 @@ from aiohttp import web
 MAX_TRANSPORT_BYTES = 1024 * 1024
 #: Packets in one body of HTTP polling; a client that was blocked for a while sends many at once.
 MAX_PACKETS_PER_BODY = 1000
+#: POSTs of one session that are carried out at once; clients send one after the other.
+MAX_POSTS_AT_ONCE = 4
 #: Packets in one answer to a poll; python-engineio's client refuses more.
 MAX_PACKETS_PER_POLL = 16
 #: How long a poll waits for packets after the client's probe of a WebSocket was answered.
@@ -49,14 +51,14 @@ CONNECT_COUNTS = 10
 MAX_HANDED_BYTES = 4 * 1024 * 1024
 #: CPU seconds that are charged without measuring: for a byte in the kernel, for a message's turn in
 #: the event loop, for a request, and for a packet that is not a message.
-BYTE_COST_S, MESSAGE_COST_S, REQUEST_COST_S, PACKET_COST_S = 6e-9, 150e-6, 400e-6, 20e-6
+BYTE_COST_S, MESSAGE_COST_S, REQUEST_COST_S, PACKET_COST_S = 6e-9, 200e-6, 800e-6, 60e-6
 #: Received data of at most this many bytes is not measured. Each of its bytes is charged as if it
 #: were a frame of its own.
 UNMEASURED_BYTES, UNMEASURED_BYTE_COST_S = 512, 400e-9
 #: The handling of a text of at most this many characters is measured by the wall clock, and counts
 #: as at most this many seconds: what exceeds them is other processes' time. Most updates are
 #: shorter. The thread's clock, which measures longer texts, is a system call.
-SHORT_CHARACTERS, MAX_SHORT_COST_S = 256, 250e-6
+SHORT_CHARACTERS, MAX_SHORT_COST_S = 256, 200e-6
 #: CPU seconds to receive larger data, in addition to the measured time.
 RECEIVING_COST_S = 120e-6
 #: CPU seconds that may be spent on reading a WebSocket without a complete message.
@@ -99,6 +101,12 @@ class ReadingPace(Protocol):
 
     def took(self, cost_s: float, now_s: float) -> None:
         """Charge the CPU seconds of a message."""
+
+    def caused(self, cost_s: float, each_s: float, now_s: float) -> None:
+        """Charge CPU seconds that a message causes: once, and for each session of its user."""
+
+    def end(self) -> None:
+        """Note that the session has ended."""
 
     def refused(self, now_s: float) -> bool:
         """Count a refusal; return whether it is to have its own line in the log."""
