@@ -12,7 +12,7 @@ from functools import lru_cache
 from pydantic import ValidationError
 
 from harmonic_music import metrics as table
-from harmonic_music.endless import ComposedBar, compose_bar
+from harmonic_music.endless import ComposedBar, compose_bar, goes_on
 from harmonic_music.styles.catalogue import known_style
 from harmonic_protocol import subjects
 from harmonic_protocol.messages.endless import MAX_BAR_BYTES
@@ -67,6 +67,8 @@ class BarComposers:
         self._log = log
         self._under_way = 0
         self._outcomes = metrics.counters(table.BARS)
+        self._unreadable = metrics.counter(table.BAR_STATES_UNREADABLE)
+        self._unknown = metrics.counter(table.STYLES_UNKNOWN)
         self._seconds = metrics.histogram(table.BAR_SECONDS)
         metrics.gauge_from(table.BARS_COMPOSING, lambda: self._under_way)
 
@@ -81,6 +83,7 @@ class BarComposers:
             return
         if self._under_way >= MOST_BARS:
             self._outcomes.of("turned_away").inc()
+            self._log.warning("bar_turned_away", bars=self._under_way)
             self._answer(message, NO_BAR)
             return
         self._under_way += 1
@@ -93,8 +96,10 @@ class BarComposers:
             bar = await self._make(asked, began_s)
             if bar is None:
                 outcome = "too_late"
+                self._log.warning("bar_too_late", universe=asked.universe_id)
             else:
-                made, stored = bar
+                made, stored, is_continued = bar
+                self._note(asked, is_continued=is_continued)
                 await self._streams.append(
                     subjects.bar(asked.universe_id, asked.bar), stored, timeout_s=STORE_TIMEOUT_S
                 )
@@ -112,7 +117,16 @@ class BarComposers:
         self._outcomes.of(outcome).inc()
         self._seconds.observe(self._clock.monotonic() - began_s)
 
-    async def _make(self, asked: BarJob, came_s: float) -> tuple[BarMade, bytes] | None:
+    def _note(self, asked: BarJob, *, is_continued: bool) -> None:
+        """Count and log what is not as it was asked for."""
+        if asked.state is not None and not is_continued:
+            self._unreadable.inc()
+            self._log.warning("bar_state_unreadable", universe=asked.universe_id)
+        if asked.style is not None and known_style(asked.style) is None:
+            self._unknown.inc()
+            self._log.warning("style_unknown", style=asked.style)
+
+    async def _make(self, asked: BarJob, came_s: float) -> tuple[BarMade, bytes, bool] | None:
         """Make a bar in time; without the state that it carries on, if it fails with that."""
         loop = asyncio.get_running_loop()
         try:
@@ -123,16 +137,22 @@ class BarComposers:
             # It would fail at each attempt, and the piece would be silent for ever.
             self._log.error("bar_failed", kind=type(error).__name__, exc_info=error)
         anew = asked.model_copy(update={"state": None})
-        return await loop.run_in_executor(self._executor, self._make_in_time, anew, came_s)
+        made = await loop.run_in_executor(self._executor, self._make_in_time, anew, came_s)
+        # It was told already that the piece begins anew.
+        return made and (*made[:2], True)
 
-    def _make_in_time(self, asked: BarJob, came_s: float) -> tuple[BarMade, bytes] | None:
-        """Make a bar, unless its owner has given this request up: ``None`` then.
+    def _make_in_time(self, asked: BarJob, came_s: float) -> tuple[BarMade, bytes, bool] | None:
+        """Make a bar, and say whether it goes on from its state.
+
+        ``None`` if the owner has given this request up.
 
         Otherwise a replica with too much to do would compose bars twice, for nobody.
         """
         if self._clock.monotonic() - came_s > BAR_ANSWER_S:
             return None
-        return make_bar(asked)
+        style = known_style(asked.style)
+        is_continued = goes_on(asked.state, style=style, seed=asked.seed, bar=asked.bar)
+        return (*make_bar(asked), is_continued)
 
     def _answer(self, message: Message, payload: bytes) -> None:
         if not message.reply or subjects.is_reserved(message.reply):

@@ -91,6 +91,7 @@ class Composers:
         self._outcomes = metrics.counters(table.PIECES)
         self._failures = metrics.counters(table.QUEUE_FAILURES)
         self._themes_unreadable = metrics.counter(table.THEMES_UNREADABLE)
+        self._styles_unknown = metrics.counter(table.STYLES_UNKNOWN)
         self._seconds = metrics.histogram(table.COMPOSING_SECONDS)
         metrics.gauge_from(table.PIECES_WAITING, lambda: len(self._waiting))
         # All held jobs that do not wait are being worked on.
@@ -170,11 +171,16 @@ class Composers:
                 async with asyncio.timeout(left_s):
                     await self._make(asked)
                 outcome = "composed"
+            else:
+                # It had waited for a composer, or its replica had died.
+                self._sampled.warning("job_too_late", request=asked.request_id)
         except TimeoutError:
             self._log.warning("composing_took_too_long", request=asked.request_id)
-        except (BusUnavailable, StreamFull):
+        except (BusUnavailable, StreamFull) as error:
             # It is delivered again after the acknowledgement's timeout, to this replica or another.
             self._outcomes.of("interrupted").inc()
+            reason = f"{type(error).__name__}: {error}"
+            self._sampled.warning("job_interrupted", request=asked.request_id, reason=reason)
             return
         except Exception:  # noqa: BLE001 -- a bug in one piece must not end the worker
             self._log.exception("composing_failed", request=asked.request_id)
@@ -184,8 +190,12 @@ class Composers:
 
     async def _make(self, asked: MusicJob) -> None:
         theme = await self._theme(asked)
+        style = known_style(asked.style)
+        if style != asked.style:
+            self._styles_unknown.inc()
+            self._sampled.warning("style_unknown", style=asked.style, request=asked.request_id)
         request = CompositionRequest(
-            asked.music, asked.physics, asked.duration, asked.seed, known_style(asked.style), theme
+            asked.music, asked.physics, asked.duration, asked.seed, style, theme
         )
         loop = asyncio.get_running_loop()
         started = self._clock.monotonic()
@@ -242,11 +252,15 @@ class Composers:
             raise BusUnavailable(error.message)
 
 
-async def watch_queue(inspection: Inspection, metrics: Metrics) -> None:
+async def watch_queue(inspection: Inspection, metrics: Metrics, log: SampledLog) -> None:
     """Keep the metric of unfinished jobs up to date, until cancelled."""
     pending = metrics.gauge(table.PIECES_PENDING)
+    unseen = metrics.counter(table.QUEUE_UNSEEN)
     while True:
-        with suppress(BusUnavailable):
+        try:
             unfinished = await inspection.unfinished(subjects.JOBS_STREAM, subjects.JOBS_CONSUMER)
             pending.set(unfinished)
+        except BusUnavailable as error:
+            unseen.inc()
+            log.warning("queue_unseen", reason=f"{type(error).__name__}: {error}")
         await asyncio.sleep(QUEUE_INTERVAL_S)

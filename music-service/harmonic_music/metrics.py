@@ -36,6 +36,11 @@ QUEUE_FAILURES = CounterSpec(
     OperatorQuestion.MUSIC,
     labelled(of=("fetch", "settle", "progress", "release")),
 )
+QUEUE_UNSEEN = CounterSpec(
+    "queue_unseen",
+    "times that the queue's leader did not tell its length: pieces_pending is of an earlier time",
+    OperatorQuestion.MUSIC,
+)
 THEMES_UNREADABLE = CounterSpec(
     "themes_unreadable",
     "pieces that answer no earlier one, although they were to: what is stored of it is no piece",
@@ -47,6 +52,17 @@ BARS = CounterSpec(
     " too_late: not begun while the owner waited; not_stored: the owner asks again",
     OperatorQuestion.MUSIC,
     labelled(outcome=("composed", "turned_away", "too_late", "not_stored", "failed", "unreadable")),
+)
+BAR_STATES_UNREADABLE = CounterSpec(
+    "bar_states_unreadable",
+    "bars with which a piece began anew, since the state that it was to go on from cannot be read:"
+    " another release wrote it, or it was damaged",
+    OperatorQuestion.MUSIC,
+)
+STYLES_UNKNOWN = CounterSpec(
+    "styles_unknown",
+    "pieces in another style than was asked for, since only a newer release has that one",
+    OperatorQuestion.MUSIC,
 )
 BAR_SECONDS = HistogramSpec(
     "bar_seconds", "time from an owner's question to its answer", OperatorQuestion.MUSIC

@@ -68,6 +68,7 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
             at_the_end.push_async_callback(composers.release)
             tasks = await at_the_end.enter_async_context(Tasks(process))
             await at_the_end.enter_async_context(operated(process, bus, tasks))
+            sampled = SampledLog(log, clock)
             bars = BarComposers(
                 bus=bus,
                 streams=streams,
@@ -75,7 +76,7 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
                 clock=clock,
                 tasks=tasks,
                 metrics=metrics,
-                log=SampledLog(log, clock),
+                log=sampled,
             )
             asked = await bus.subscribe(
                 subjects.COMPOSE_BAR, bars.receive, queue=subjects.BAR_COMPOSERS
@@ -83,7 +84,7 @@ async def music_service(process: Process[MusicSettings]) -> AsyncIterator[None]:
             tasks.start(keep_rotating(rotated, metrics=metrics, log=log), name="rotation")
             tasks.start(composers.fetch(), name="fetching jobs")
             tasks.start(composers.report(), name="reporting progress")
-            tasks.start(watch_queue(Inspection(bus), metrics), name="queue watch")
+            tasks.start(watch_queue(Inspection(bus), metrics, sampled), name="queue watch")
             for number in range(settings.composers):
                 tasks.start(composers.work(), name=f"composer {number}")
             yield

@@ -235,7 +235,8 @@ async def test_a_request_beyond_the_bound_is_turned_away_until_another_one_is_do
     for _ in range(most):
         await scene.is_asked(asked())
     assert scene.shows("bars_composing") == most
-    await scene.is_asked(asked(), "_INBOX.state.bars.2.1")
+    async with logging("bar_turned_away", bars=most):
+        await scene.is_asked(asked(), "_INBOX.state.bars.2.1")
     assert scene.posted == [("_INBOX.state.bars.2.1", b"")]
     assert len(scene.thread.waiting) == most
     scene.thread.composes()
@@ -256,7 +257,8 @@ async def test_a_bar_that_could_not_be_begun_in_time_is_not_composed(scene: Scen
     scene.thread.composes()
     scene.clock.seconds = BAR_ANSWER_S + 0.001
     scene.thread.composes()
-    await scene.done()
+    async with logging("bar_too_late", universe="u"):
+        await scene.done()
     assert [each.subject for each in scene.streams.stored] == [subjects.bar("u", 1)]
     assert len(scene.posted) == 1
     assert scene.outcomes == {"composed": 1, "too_late": 1}
@@ -276,6 +278,34 @@ async def test_a_bar_that_is_not_stored_is_answered_as_none(scene: Scene, error:
     await scene.composes(asked())
     assert len(scene.posted) == 2
     assert scene.outcomes == {"not_stored": 1, "composed": 1}
+
+
+@pytest.mark.parametrize("state", ["", "no state", "1;0;500000000;0|{}"])
+async def test_a_piece_that_begins_anew_for_its_state_is_told_and_counted(
+    scene: Scene, state: str
+) -> None:
+    async with logging("bar_state_unreadable", universe="u"):
+        await scene.composes(asked(5).model_copy(update={"state": state}))
+    assert scene.outcomes == {"composed": 1}
+    assert scene.shows("bar_states_unreadable_total") == 1
+
+
+async def test_a_piece_that_goes_on_or_begins_is_not_counted_as_one_that_begins_anew(
+    scene: Scene,
+) -> None:
+    made, _ = make_bar(asked())
+    with capture_logs() as lines:
+        await scene.composes(asked())
+        await scene.composes(asked(1).model_copy(update={"state": made.state}))
+    assert lines == []
+    assert scene.shows("bar_states_unreadable_total") == 0
+
+
+async def test_a_style_that_only_a_newer_release_has_is_told_and_counted(scene: Scene) -> None:
+    async with logging("style_unknown", style="polka"):
+        await scene.composes(asked().model_copy(update={"style": "polka"}))
+    assert scene.outcomes == {"composed": 1}
+    assert scene.shows("styles_unknown_total") == 1
 
 
 async def test_a_bar_that_cannot_be_made_harms_no_other(

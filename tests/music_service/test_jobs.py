@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -18,7 +19,8 @@ from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.workqueue import Job
 from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
-from harness.memory import MemoryStreams, SetClock
+from harmonic_runtime.observability.sampling import SampledLog
+from harness.memory import Failure, MemoryStreams, SetClock
 
 #: Nobody waits for it any more.
 ASKED = MusicJob(
@@ -116,8 +118,54 @@ async def test_a_queue_that_cannot_be_told_is_counted(monkeypatch: pytest.Monkey
             await until(lambda: scene.counted("settle") == 1)
     assert scene.counted("release") == 1
     events = [line["event"] for line in lines]
-    assert events == ["progress_untold", "jobs_unreleased", "job_unsettled"]
+    assert events == ["progress_untold", "jobs_unreleased", "job_too_late", "job_unsettled"]
     assert lines[-1]["request"] == "r"
+
+
+async def test_what_is_not_composed_is_told_and_counted_by_its_reason() -> None:
+    scene = _Scene(queue := _Queue())
+    queue.patterns = {"HU_NOTES": ["hu.>"]}
+    queue.failures.append(Failure(BusUnavailable("away")))
+    job = cast("Job", SimpleNamespace(term=_nothing, ack=_nothing))
+    late = jobs._Held(job, ASKED)
+    # What is composed is not stored, and the style is none of this release.
+    later = ASKED.model_copy(update={"deadline_ms": 10**13, "style": "polka"})
+    with capture_logs() as lines:
+        await scene.composers._take(late)
+        await scene.composers._take(jobs._Held(job, later))
+
+    assert [line["event"] for line in lines] == ["job_too_late", "style_unknown", "job_interrupted"]
+    assert {line["request"] for line in lines} == {"r"}
+    value = scene.metrics.registry.get_sample_value
+    assert value("harmonic_pieces_total", {"outcome": "too_late"}) == 1
+    assert value("harmonic_pieces_total", {"outcome": "interrupted"}) == 1
+    assert value("harmonic_styles_unknown_total") == 1
+
+
+async def test_a_queue_whose_length_is_not_told_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jobs, "QUEUE_INTERVAL_S", 0)
+    scene = _Scene(_Queue())
+
+    async def away(*_: object) -> int:
+        raise BusUnavailable("away")
+
+    sampled = SampledLog(get_log(), SetClock())
+    inspection = cast("Any", SimpleNamespace(unfinished=away))
+    with capture_logs() as lines:
+        async with scene.running(lambda: jobs.watch_queue(inspection, scene.metrics, sampled)):
+            await until(
+                lambda: (
+                    (scene.metrics.registry.get_sample_value("harmonic_queue_unseen_total") or 0)
+                    >= 2
+                )
+            )
+    assert [line["event"] for line in lines] == ["queue_unseen"]
+
+
+async def _nothing() -> None:
+    """The queue is told."""
 
 
 async def test_a_theme_that_is_none_is_counted() -> None:

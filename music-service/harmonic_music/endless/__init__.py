@@ -9,7 +9,7 @@ The piece is made of chapters, each a rondo of some minutes (:mod:`.course`). :m
 what happens when a parameter changes.
 """
 
-from harmonic_music.endless.bars import ComposedBar, compose_bar
+from harmonic_music.endless.bars import ComposedBar, compose_bar, goes_on
 from harmonic_music.endless.wire import BARS_VERSION, MAX_STATE_BYTES
 
-__all__ = ["BARS_VERSION", "MAX_STATE_BYTES", "ComposedBar", "compose_bar"]
+__all__ = ["BARS_VERSION", "MAX_STATE_BYTES", "ComposedBar", "compose_bar", "goes_on"]

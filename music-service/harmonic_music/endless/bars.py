@@ -131,6 +131,11 @@ def compose_bar(
     )
 
 
+def goes_on(state: str | None, *, style: str | None, seed: int, bar: int) -> bool:
+    """Whether a bar goes on from a state, and does not begin the piece anew."""
+    return _position(state, style, seed, bar) is not None
+
+
 def _position(state: str | None, style: str | None, seed: int, bar: int) -> PiecePosition | None:
     """The position of the piece at a bar; ``None`` if its state does not belong to that bar."""
     position = read(state)
