@@ -63,6 +63,8 @@ _STATUS_BY_REASON: dict[Reason | None, HTTPStatus] = {
 _ASKED_BY_GET_ALONE: Mapping[type[ApiOperation], Mapping[str, Any]] = {
     FollowUniverse: {"allow_head": False}
 }
+#: Refusals of calls that no allowance bounds: of their log lines, a sample is written.
+_SAMPLED = frozenset({Code.AUTH_ERROR, Code.RATE_LIMITED})
 #: How long a body may take to arrive.
 BODY_TIMEOUT_S = 10.0
 
@@ -176,6 +178,7 @@ class Api:
             refusal,
             error_id=error_id,
             universe_id=request.match_info.get("universeId"),
+            in_full=refusal.code not in _SAMPLED,
             operation=operation.spec.name,
         )
         return error_response(refusal.about(errorId=error_id))
