@@ -9,7 +9,8 @@ from harmonic_protocol.messages.rooms import ParticipantLeft
 from harmonic_protocol.messages.universes import MAX_BANS, UniverseUpdated
 from harmonic_protocol.reasons import Reason
 from harmonic_protocol.refusals import Code, Refused, refused
-from harmonic_state.domain.bounds import MAX_MEMBER_BYTES, ban_bytes, overflow
+from harmonic_state.domain.bounds import MAX_MEMBER_BYTES, ban_bytes, member_bytes, overflow
+from harmonic_state.domain.decide import Decision
 from harmonic_state.domain.events import event_name
 from harmonic_state.domain.universe import Universe
 from harmonic_state.domain.universe_requests import UniverseRequest
@@ -257,6 +258,29 @@ def test_a_universe_is_handed_over_to_a_member_who_changes_places_with_the_owner
     assert history.is_refused(command("delete_universe"), OWNER).details["reason"] == "NOT_OWNER"
     history.does(EDIT, ANN)
     history.does(command("delete_universe"), ANN)
+
+
+@pytest.mark.parametrize(
+    ("request_", "needed"),
+    [
+        (TRANSFER, member_bytes(["owner"]) - member_bytes(["ann"])),
+        (BAN, ban_bytes({"ann": NOW}) - member_bytes(["ann"])),
+    ],
+    ids=["transfer", "ban"],
+)
+def test_a_member_who_is_no_member_any_more_makes_room(
+    request_: UniverseRequest, needed: int
+) -> None:
+    history = shared()
+    free = MAX_MEMBER_BYTES - member_bytes([*history.now.members, ""])
+    for spare, is_done in ((needed - 1, False), (needed, True)):
+        members = {"ann": "view", "x" * (free - spare): "view"}
+        full = History(history.now.later(members=members))
+        decision = full.ask(request_, OWNER)
+        assert isinstance(decision, Decision) is is_done, decision
+        if is_done:
+            taken = member_bytes(full.now.members) + ban_bytes(full.now.bans)
+            assert taken == MAX_MEMBER_BYTES
 
 
 def test_settings_change_with_the_owner_in_one_record() -> None:

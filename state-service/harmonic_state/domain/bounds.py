@@ -89,9 +89,9 @@ def overflow(  # noqa: C901 -- the one table of what needs space
             case ConnectionJoined():
                 refusal = _seats_overflow(universe, event)
             case MemberSet():
-                refusal = _members_overflow(universe, event)
+                refusal = _members_overflow(universe, event, events)
             case UserBanned():
-                refusal = _bans_overflow(universe, event)
+                refusal = _bans_overflow(universe, event, events)
             case MusicRequested():
                 refusal = _pending_overflow(universe, event)
             case OperationApplied():
@@ -185,10 +185,19 @@ def _seats_overflow(universe: Universe, event: ConnectionJoined) -> Refused | No
     )
 
 
-def _members_overflow(universe: Universe, event: MemberSet) -> Refused | None:
+def _staying(universe: Universe, events: Sequence[LogEvent]) -> set[str]:
+    """The members whom no event removes: a transfer, or a ban of a member, makes room."""
+    gone = {event.user_id for event in events if isinstance(event, MemberRemoved)}
+    return universe.members.keys() - gone
+
+
+def _members_overflow(
+    universe: Universe, event: MemberSet, events: Sequence[LogEvent]
+) -> Refused | None:
     if event.user_id in universe.members:
         return None
-    taken = member_bytes([*universe.members, event.user_id]) + ban_bytes(universe.bans)
+    members = {*_staying(universe, events), event.user_id}
+    taken = member_bytes(members) + ban_bytes(universe.bans)
     if taken <= MAX_MEMBER_BYTES:
         return None
     return refused(
@@ -199,9 +208,11 @@ def _members_overflow(universe: Universe, event: MemberSet) -> Refused | None:
     )
 
 
-def _bans_overflow(universe: Universe, event: UserBanned) -> Refused | None:
+def _bans_overflow(
+    universe: Universe, event: UserBanned, events: Sequence[LogEvent]
+) -> Refused | None:
     bans = {**universe.bans, event.user_id: event.timestamp}
-    if member_bytes(universe.members) + ban_bytes(bans) <= MAX_MEMBER_BYTES:
+    if member_bytes(_staying(universe, events)) + ban_bytes(bans) <= MAX_MEMBER_BYTES:
         return None
     return refused(
         Code.INVALID_PARAMETERS,
