@@ -367,6 +367,10 @@ def test_nothing_is_passed_on_at_the_end(*, is_trimmed: bool) -> None:
 def test_what_is_overdue_is_not_passed_on_but_read() -> None:
     chain = behind(expected=3)
     assert not chain.pass_on(heard(2, 0))
+    assert steps(chain) == [FetchRecords(0), StartTimer()]
+    chain.part_read([heard(2, 0), heard(3, 2)], complete=True)
+    assert not chain.pass_on(heard(2, 0))
+    assert positions(steps(chain)) == [2, 3]
 
 
 class Broker:
