@@ -14,7 +14,11 @@ from harmonic_runtime.observability.sampling import SampledLog
 
 
 class Failures:
-    """Counts and logs refusals. Of frequent refusals that clients cause, it logs a sample."""
+    """Counts and logs refusals.
+
+    Of frequent refusals that clients cause, and of a connection's overdue commands, it logs a
+    sample.
+    """
 
     def __init__(self, log: BoundLogger, sampled: SampledLog, metrics: Metrics) -> None:
         self._log = log
@@ -57,13 +61,18 @@ class Failures:
             else:
                 self._sampled.info(event, kind=f"{code} {reason}", **told)
             return
-        self._log.warning(
-            "internal_error",
-            error_id=error_id,
-            cause=refusal.cause.value,
-            universe=universe_id,
-            owner=refusal.replica,
-            trace_id=error_id,
-            reason=reason,
+        failed = {
+            "error_id": error_id,
+            "cause": refusal.cause.value,
+            "universe": universe_id,
+            "owner": refusal.replica,
+            "trace_id": error_id,
+            "reason": reason,
             **context,
-        )
+        }
+        if refusal.cause is Cause.OVERDUE:
+            # All that waits behind a slow command, for as long as its client sends more.
+            kind = f"{refusal.cause.value} {context.get('connection')}"
+            self._sampled.warning("internal_error", kind=kind, **failed)
+        else:
+            self._log.warning("internal_error", **failed)
