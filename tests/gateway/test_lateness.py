@@ -80,3 +80,31 @@ def test_a_client_that_was_in_a_namespace_has_as_long_to_find_another() -> None:
         return given.up_at_s
 
     assert after(run) == [5 + LATE_TIMEOUT_S]
+
+
+def test_a_place_of_its_address_is_free_again_for_each_client_that_leaves() -> None:
+    clients = LateClients(2)
+    assert [clients.takes("1.2.3.4") for _ in range(3)] == [True, True, False]
+    clients.leaves("1.2.3.4")
+    assert [clients.takes("1.2.3.4") for _ in range(2)] == [True, False]
+    assert len(clients) == 2
+
+
+def test_a_client_counts_while_it_is_late_and_once() -> None:
+    async def run() -> tuple[list[int], int]:
+        clients = LateClients(2)
+        early, late = Given(clients), Given(clients)
+        early.expectation.met()
+        counted = [len(clients)]
+        await asyncio.sleep(HANDSHAKE_TIMEOUT_S + 1)
+        counted.append(len(clients))
+        # It connects, and is gone later.
+        for _ in range(2):
+            late.expectation.met()
+            counted.append(len(clients))
+        for _ in range(2):
+            Given(clients)
+        await asyncio.sleep(100)
+        return counted, clients.given_up
+
+    assert after(run) == ([0, 1, 0, 0], 2)

@@ -67,11 +67,11 @@ class Expectation:
             self._clients.leaves(self._address)
 
     def _late(self) -> None:
-        left_s = limits.LATE_TIMEOUT_S - limits.HANDSHAKE_TIMEOUT_S
-        self._is_late = left_s > 0 and self._clients.takes(self._address)
+        self._is_late = self._clients.takes(self._address)
         if not self._is_late:
             self._end()
             return
+        left_s = limits.LATE_TIMEOUT_S - limits.HANDSHAKE_TIMEOUT_S
         self._timer = asyncio.get_running_loop().call_later(left_s, self._end)
 
     def _end(self) -> None:
