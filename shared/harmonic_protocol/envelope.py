@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from harmonic_protocol.causes import Cause
 from harmonic_protocol.refusals import Code, Refused
 from harmonic_protocol.schema import ServiceModel, WireModel
+from harmonic_protocol.values import MAX_FRAME_NUMBER
 
 USER = "Hu-User"
 USERNAME = "Hu-Name"
@@ -26,6 +27,8 @@ TIME_LEFT = "Hu-Left"
 SHARED = "Hu-Shared"
 #: The position of the universe's log up to which the gateway was sent it.
 POSITION = "Hu-Position"
+#: The number of the last frame of the universe that members of the gateway were sent.
+SEQ = "Hu-Seq"
 #: The request's name, from a gateway that hears the universe's records: one of them may answer it.
 REQUEST = "Hu-Request"
 #: Of a record: the named requests that it carries out, each with its frame's number: ``name=seq``.
@@ -108,7 +111,9 @@ class Envelope(NamedTuple):
     tells how long the request was under way. ``position`` is the gateway's position in the
     universe's log, 0 if it does not follow it: an owner that is behind it reads the log before it
     decides. With a ``name``, the gateway takes a record that has it in ``CARRIED_OUT`` for the
-    reply. The version before sends none of these.
+    reply. ``seq`` is the number of the universe's last frame that members of the gateway were
+    sent, of a log that was lost since, too; 0 if it knows none. The version before sends none of
+    these.
     """
 
     caller: Caller
@@ -118,6 +123,7 @@ class Envelope(NamedTuple):
     is_shared: bool = False
     position: int = 0
     name: str = ""
+    seq: int = 0
 
     def to_headers(self) -> dict[str, str]:
         """As NATS headers; text of any script is percent-encoded."""
@@ -138,6 +144,8 @@ class Envelope(NamedTuple):
             headers[SHARED] = "yes"
         if self.position:
             headers[POSITION] = str(int(self.position))
+        if self.seq:
+            headers[SEQ] = str(self.seq)
         if self.name:
             headers[REQUEST] = self.name
         return headers
@@ -150,6 +158,9 @@ class Envelope(NamedTuple):
             deadline_ms = int(headers[DEADLINE])
             left_ms = int(headers[TIME_LEFT]) if TIME_LEFT in headers else None
             position = int(headers.get(POSITION, "0"))
+            seq = int(headers.get(SEQ, "0"))
+            if not 0 <= seq <= MAX_FRAME_NUMBER:
+                raise ValueError(SEQ)
         except KeyError as missing:
             raise ValueError(f"no header {missing.args[0]}") from missing
         caller = Caller(
@@ -163,7 +174,8 @@ class Envelope(NamedTuple):
         name = headers.get(REQUEST, "")
         if name and not _NAME.fullmatch(name):
             name = ""
-        return cls(caller, deadline_ms, trace, left_ms, SHARED in headers, position, name)
+        is_shared = SHARED in headers
+        return cls(caller, deadline_ms, trace, left_ms, is_shared, position, name, seq)
 
     def time_left_ms(self, now_ms: int, *, is_shared: bool) -> int:
         """How long the caller still waits; ``is_shared`` says that ``now_ms`` is by the time base.

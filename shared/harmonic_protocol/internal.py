@@ -13,15 +13,17 @@ from harmonic_protocol.messages.parameters import CurrentValues
 from harmonic_protocol.messages.rooms import ParticipantJoined, RoomJoined
 from harmonic_protocol.request import InternalRequest, InternalUniverseRequest
 from harmonic_protocol.schema import ServiceModel
-from harmonic_protocol.values import Mode
+from harmonic_protocol.values import FrameNumber, Mode
 
 
 class CompareHeads(InternalRequest):
     """Ask which of these universes' logs go on after the positions that a gateway knows.
 
     ``owner`` is the replica that the gateway takes for their owner. If it is away, another replica
-    may be asked in its place. ``marks`` are those of the records at these positions, as far as the
-    gateway knows them.
+    may be asked in its place. ``marks`` are those of the records at these positions, and ``seqs``
+    the numbers of the last frames up to there, as far as the gateway knows them. ``lost`` are the
+    numbers of the last frames that members were sent of rooms that the gateway has lost since. A
+    gateway of the version before sends neither of these.
     """
 
     name: ClassVar = "compare_heads"
@@ -29,6 +31,8 @@ class CompareHeads(InternalRequest):
     positions: dict[str, int]
     owner: str
     marks: dict[str, int] = Field(default_factory=dict)
+    seqs: dict[str, FrameNumber] = Field(default_factory=dict)
+    lost: dict[str, FrameNumber] = Field(default_factory=dict)
 
 
 class CloseConnection(InternalUniverseRequest):
@@ -163,13 +167,16 @@ class Heads(ServiceModel):
     ``records`` are the ids of the records there. ``turned_back``, in an answer, are the logs that
     end before a position that the gateway was sent, or have another record there: they have lost
     records. ``deferred``, in an answer, are the universes that the owner could not queue to be
-    loaded: the gateway asks about them again.
+    loaded: the gateway asks about them again. ``settled``, in an answer, are the lost rooms whose
+    universes will use no number again that the gateway named; a replica of the version before names
+    none.
     """
 
     heads: dict[str, int]
     records: dict[str, str] = Field(default_factory=dict)
     turned_back: tuple[str, ...] = ()
     deferred: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
 
 
 class LoggedRecord(ServiceModel):
@@ -237,13 +244,16 @@ LOG_END_ASKED = "log_end_asked"
 
 
 class LogEndSeen(ServiceModel):
-    """The answer of a gateway that has members in a universe; ``position`` is 0 before any record.
+    """The answer of a gateway that has, or lost, members of a universe.
 
-    Its members may have seen records that the log has lost.
+    They may have seen records that the log has lost. ``position`` is 0 before any record, or if the
+    log is not followed; ``seq`` is the number of the last frame that they were sent, 0 if that is
+    not known. A gateway of the version before does not send it.
     """
 
     gateway_id: str
     position: int
+    seq: FrameNumber = 0
 
 
 class SavedRoom(ServiceModel):

@@ -10,6 +10,10 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from harmonic_protocol.schema import WireModel
 
+#: What a gateway may name as a frame's number: twice that is still a whole number of clients.
+MAX_FRAME_NUMBER = 2**52
+FrameNumber = Annotated[int, Field(ge=0, le=MAX_FRAME_NUMBER)]
+
 Mode = Literal["edit", "view"]
 Visibility = Literal["public", "private"]
 

@@ -144,9 +144,12 @@ def decide_batch(
     return Batch(decided, events, universe, errors, decided[-1].moment.timestamp)
 
 
-def mending_batch(universe: Universe, now: Instant) -> Batch:
-    """The record with which a universe continues whose log has lost other records."""
-    event = history_lost(universe, timestamp_ms(now.unix_ms))
+def mending_batch(universe: Universe, now: Instant, seen_seq: int) -> Batch:
+    """The record with which a universe continues whose log has lost other records.
+
+    Members were sent frames up to ``seen_seq``, by what gateways say.
+    """
+    event = history_lost(universe, timestamp_ms(now.unix_ms), seen_seq)
     return Batch((), [event], fold(universe, [event]), (), event.timestamp)
 
 

@@ -10,8 +10,8 @@ append for many commands. Invariants:
   its events are in no record that was sent. If neither is known in time, the answer says so.
 - An answer that appends nothing follows a confirmation by the stream's leader.
 - A log that has lost records continues with one that says so, before anything else is stored. This
-  also holds for a log that ends before a position that any gateway with members, or the gateway of
-  a request, was sent.
+  also holds if any gateway with members, or the gateway of a request, was sent more than the log
+  has (``losses``).
 - After an outcome that stayed unknown, nothing is decided until the log was read again. The known
   universe is kept for that reading: if the log has lost records, it may be the only copy of them.
 """
@@ -27,6 +27,7 @@ from harmonic_state.batches import Batch, Conditions, Decided, decide_batch, men
 from harmonic_state.domain.events import LogEvent, forgets_history, loses_history
 from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Coverage, Loaded
+from harmonic_state.losses import Finding, Losses
 from harmonic_state.pending import PendingRequest
 from harmonic_state.refusals import BUSY, OUTCOME_UNKNOWN
 from harmonic_state.ring import RecentRecord, Ring
@@ -59,7 +60,6 @@ from harmonic_state.steps import (
     Submitted,
     TimePassed,
     WakeAt,
-    Witnessed,
 )
 from harmonic_state.waiting_line import WaitingLine
 
@@ -67,8 +67,6 @@ from harmonic_state.waiting_line import WaitingLine
 MAX_BATCH = 128
 #: Conflicts in a row with another owner until the requests are refused.
 MAX_CONFLICTS = 20
-#: Seconds that gateways may take to hear that records were lost.
-MENDED_S = 60.0
 
 
 class _Phase(Enum):
@@ -101,10 +99,7 @@ class CommitCycle:
         self._conflicts = 0
         self._unresolved = False
         self._is_certain = False
-        self._mends = False
-        self._mended_until_s = 0.0
-        self._looked_for = 0
-        self._seen_by_members = 0
+        self._losses = Losses()
         self._wake_at_s: float | None = None
         self.known: Loaded | None = None
         self.ring = ring
@@ -115,7 +110,7 @@ class CommitCycle:
         """Whether nothing waits or is under way, so that the cycle may be evicted."""
         return self._phase is _Phase.IDLE and not self.snapshots.saving and not self._unresolved
 
-    def handle(  # noqa: C901, PLR0911, PLR0912 -- the one table of what each event leads to
+    def handle(  # noqa: C901, PLR0911 -- the one table of what each event leads to
         self, event: Event, now: Instant
     ) -> list[Command]:
         """The commands that follow from ``event``, in the order in which to carry them out."""
@@ -128,7 +123,7 @@ class CommitCycle:
                 self._covered(coverage)
                 return self._carried_out(now)
             case Read():
-                return [*self._read(event, now), *self._next(now)]
+                return [*self._read(event), *self._next(now)]
             case Confirmed():
                 return [*self._answers(), *self._next(now)]
             case Conflicted():
@@ -144,12 +139,18 @@ class CommitCycle:
             case RoomMade(coverage):
                 self._covered(coverage)
                 return self._next(now)
-            case Witnessed():
-                return self._witnessed(now)
             case TimePassed():
                 return self._time_passed(now)
             case _:
                 assert_never(event)
+
+    def cover(self, position: int) -> list[Command]:
+        """Commands to store a snapshot of a known universe, unless one covers this position."""
+        known = self.known
+        if known is None or position > known.position or known.is_damaged or not self._is_certain:
+            return []
+        covered = max(known.coverage.marks, default=0)
+        return self.snapshots.begin(known) if covered < position else []
 
     def _covered(self, coverage: Coverage | None) -> None:
         if coverage is not None and self.known is not None:
@@ -170,37 +171,27 @@ class CommitCycle:
     def _next(self, now: Instant) -> list[Command]:
         commands = Answer.overdue(self._line.take_overdue(now.s))
         self._phase = _Phase.IDLE
-        if not self._line and not self._mends:
+        if not self._line:
             return commands
-        if self.known is None or not self._is_certain:
+        known = self.known
+        if known is None or not self._is_certain:
             self._phase = _Phase.READING
-            return [*commands, Load(self.known, self._mends)]
-        seen = max(self._line.seen_position, self._seen_by_members)
-        if seen > self.known.position and now.s >= self._mended_until_s:
-            if seen > self._looked_for:
-                # The stored record may be another owner's.
-                self._phase, self._looked_for = _Phase.READING, seen
-                return [*commands, ReadOn(self.known)]
-            self._mends, self._seen_by_members = True, 0
-        if self._mends and self.known.universe is not None and not self.known.universe.deleted:
-            return [*commands, *self._mend(self.known, self.known.universe, now)]
-        self._mends = False
-        if self._line:
-            commands += self._decide(self.known, now)
-        return commands
+            return [*commands, Load(known)]
+        finding = self._losses.find(self._line.seen, known)
+        if finding is Finding.BEHIND:
+            self._phase = _Phase.READING
+            return [*commands, ReadOn(known)]
+        universe = known.universe
+        if finding is Finding.LOST and universe is not None and not universe.deleted:
+            return [*commands, *self._mend(known, universe, now)]
+        return commands + self._decide(known, now)
 
     def _mend(self, known: Loaded, universe: Universe, now: Instant) -> list[Command]:
         """Append a record that says that records were lost."""
-        self._batch, self._unanswered = mending_batch(universe, now), ()
+        seen = self._losses.seen(self._line.seen)
+        self._batch, self._unanswered = mending_batch(universe, now, seen.seq), ()
         self._phase = _Phase.COMMITTING
         return [self._batch.append_after(known)]
-
-    def _witnessed(self, now: Instant) -> list[Command]:
-        # Gateways name positions from before the loss until they have heard of it.
-        if now.s < self._mended_until_s:
-            return []
-        self._mends = True
-        return self._next(now) if self._phase is _Phase.IDLE else []
 
     def _decide(self, known: Loaded, now: Instant) -> list[Command]:
         almost_full = self.snapshots.almost_full
@@ -214,21 +205,21 @@ class CommitCycle:
         commands.append(batch.append_after(known) if batch.events else Confirm(known.position))
         return commands
 
-    def _read(self, read: Read, now: Instant) -> list[Command]:
+    def _read(self, read: Read) -> list[Command]:
         loaded, records = read.loaded, read.records
         begins = not self._is_certain
         if begins:
-            self._seen_by_members = max(self._seen_by_members, read.seen_position)
+            self._losses.loaded(read.seen)
             self.ring.clear()
             already = self.snapshots.records if self.known is not None else 0
             self.snapshots.records = already + len(records)
         for record in records:
             self.ring.add(record)
+            if loses_history(record.payload):
+                # Another owner has mended the log: no replay may hold what is before and after.
+                self.ring.clear()
+                self._losses.written_down(self._line.seen)
         self.known, self._is_certain = loaded, True
-        if any(loses_history(record.payload) for record in records):
-            # Another owner has already mended the log.
-            self._mends, self._mended_until_s = False, now.s + MENDED_S
-        self._mends |= loaded.is_damaged
         if loaded.is_damaged:
             self.ring.clear()
         if not begins:
@@ -245,16 +236,17 @@ class CommitCycle:
         batch, known, commands = self._batch, self.known, list[Command]()
         if batch is None or known is None:
             raise RuntimeError("stored what nobody has decided")
-        self.known = known.then(batch.after, record.position, record.id)
+        mends = not batch.decided
+        self.known = known.then(batch.after, record.position, record.id, ends_in_loss=mends)
         if was_unknown:
             self._unanswered = [each.unnamed() for each in self._unanswered]
-        if batch.decided:
-            self.ring.add(record)
-        else:
+        if mends:
             # It does not continue the records before it: no replay may hold both.
             self.ring.clear()
-            self._mends, self._mended_until_s = False, now.s + MENDED_S
+            self._losses.written_down(self._line.seen)
             commands.extend(self.snapshots.begin(self.known))
+        else:
+            self.ring.add(record)
         if forgets_history(batch.events):
             self.ring.clear()
         self.snapshots.records += 1
@@ -305,8 +297,9 @@ class CommitCycle:
             self._put_back()
             return []
         waiting = [each.pending for each in self._unanswered]
-        if self._phase is _Phase.READING:
-            # Without the universe, no waiting request can be decided.
+        mends = self._batch is not None and not self._batch.decided
+        if self._phase is _Phase.READING or mends:
+            # Without the universe, and before its loss is written down, none can be decided.
             waiting = self._line.take_all()
         self._batch, self._unanswered = None, ()
         self._conflicts, self._batch_limit = 0, MAX_BATCH

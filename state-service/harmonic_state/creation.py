@@ -36,6 +36,7 @@ class _Change:
     deadline_s: float
     trace: RequestTrace
     seen_position: int = 0
+    seen_seq: int = 0
 
 
 class Creations:
@@ -77,6 +78,7 @@ class Creations:
         reply: Callable[[Reply], None],
         trace: RequestTrace,
         seen_position: int,
+        seen_seq: int,
     ) -> None:
         """Transfer a universe to the owner that a request names, and reply.
 
@@ -85,7 +87,8 @@ class Creations:
         counted for both.
         """
         deadline_s = self._clock.monotonic() + within_s
-        transfer = _Change(request.universe_id, request, caller, deadline_s, trace, seen_position)
+        universe_id = request.universe_id
+        transfer = _Change(universe_id, request, caller, deadline_s, trace, seen_position, seen_seq)
         self._start(self._transfer(transfer, request.owner, reply), name="transfer universe")
 
     def _start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
@@ -139,6 +142,7 @@ class Creations:
             within_s=change.deadline_s - self._clock.monotonic(),
             reply=reply,
             seen_position=change.seen_position,
+            seen_seq=change.seen_seq,
             trace=change.trace,
         )
         self._universes.submit(change.universe_id, pending)

@@ -96,7 +96,7 @@ class Journal:
         """``known``, brought up to the end of the log, and the records in between.
 
         With ``contended``, there should be records in between. If there are none, and the broker
-        cannot read the log's last message, the log is damaged.
+        cannot read the log's last message, the log is damaged; not if that message says so.
 
         If other owners trimmed records that were not read here, their snapshot replaces ``known``.
         If the log continues neither, the result is what is known, at the log's real end, without
@@ -106,8 +106,9 @@ class Journal:
         loaded = continued(known, records)
         if loaded is not None:
             newer = [record for record in records if record.position > known.position]
-            if contended and not newer and known.position:
-                loaded = replace(loaded, is_damaged=await self.end(universe_id) is None)
+            if contended and not newer and known.position and not known.ends_in_loss:
+                is_unreadable = await self.end(universe_id) is None
+                loaded = replace(loaded, is_damaged=loaded.is_damaged or is_unreadable)
             return loaded, newer
         stored = await self.snapshot(universe_id)
         if stored.position > known.position:
@@ -235,7 +236,6 @@ class Journal:
         """Store a record; return it, and whether its outcome was unknown for a time.
 
         ``begun`` is the error of an earlier attempt, if there was one.
-
         Raise :class:`Conflict` if another record follows ``position``, :class:`AppendUnknown` if
         the outcome could not be learnt in time, and :class:`BusUnavailable` or
         :class:`StreamFull` if nothing was stored. An append without an answer may still be stored

@@ -3,6 +3,10 @@
 A log may lose its end (a power failure, a restored backup), its middle (a flipped byte), or all of
 its records. Then the universe is what was known of it, from a snapshot or from memory, plus all
 newer records that the log still holds. The log goes on after its real end.
+
+A loss is written down once, as ``history_lost``. An owner that finds the log not to continue what
+it knows, say an old snapshot, looks for that event: if its writer knew as much, and the log is
+whole from there on, nothing is left to be written down.
 """
 
 from collections.abc import Sequence
@@ -10,9 +14,10 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
-from harmonic_protocol.log import record_mark
+from harmonic_protocol.log import HistoryLost, record_mark
 from harmonic_state.domain.events import DecodedRecord, read_record
 from harmonic_state.domain.evolve import fold
+from harmonic_state.domain.mending import covers
 from harmonic_state.loaded import Loaded
 from harmonic_state.ring import RecentRecord
 
@@ -31,6 +36,7 @@ def continued(known: Loaded, records: Sequence[RecentRecord]) -> Loaded | None:
     if rest is None:
         return None
     universe, position, record_id = known.universe, known.position, known.record_id
+    is_damaged, ends_in_loss = known.is_damaged, known.ends_in_loss
     begins = universe is not None
     for record in rest:
         decoded = _decoded(record)
@@ -39,9 +45,12 @@ def continued(known: Loaded, records: Sequence[RecentRecord]) -> Loaded | None:
         universe = fold(universe, decoded.events)
         begins |= bool(decoded.events)
         position, record_id = record.position, decoded.id
+        lost = _loss_in(decoded)
+        ends_in_loss = lost is not None
+        is_damaged = is_damaged and (lost is None or not covers(lost, known.seq))
     if universe is None and begins:
         return None
-    return replace(known, universe=universe, position=position, record_id=record_id)
+    return Loaded(universe, position, known.coverage, record_id, is_damaged, ends_in_loss)
 
 
 def after(
@@ -88,14 +97,22 @@ def is_named(own_id: str, record_id: str, mark: int | None) -> bool:
 def mended(known: Loaded, records: Sequence[RecentRecord]) -> Loaded:
     """``known`` with all newer records of the whole log, at the log's real end.
 
-    Raise :class:`UniverseLost` if nothing is left of the universe.
+    It is damaged unless the log says so already. Raise :class:`UniverseLost` if nothing is left of
+    the universe.
     """
     universe = known.universe
-    record_id = ""
+    record_id, previous = "", 0
+    is_damaged, ends_in_loss = True, False
     for record in records:
         decoded = _decoded(record)
+        is_damaged |= decoded is None or record.previous != previous
+        previous = record.position
         if decoded is None:
             continue
+        lost = _loss_in(decoded)
+        ends_in_loss = lost is not None
+        if lost is not None:
+            is_damaged = not covers(lost, known.seq)
         record_id = decoded.id
         is_newer = universe is not None and decoded.at > universe.updated_at
         if record.position > known.position or is_newer:
@@ -105,7 +122,13 @@ def mended(known: Loaded, records: Sequence[RecentRecord]) -> Loaded:
     end = records[-1].position if records else 0
     # Older marks are void in a log that has other records at their positions.
     coverage = replace(known.coverage, marks=())
-    return Loaded(universe, end, coverage, record_id, is_damaged=True)
+    return Loaded(universe, end, coverage, record_id, is_damaged, ends_in_loss)
+
+
+def first_unreadable(records: Sequence[RecentRecord]) -> int:
+    """The position of the first record that cannot be read; of the last one if all can."""
+    unreadable = (record for record in records if _decoded(record) is None)
+    return next(unreadable, records[-1]).position
 
 
 def cut_off(loaded: Loaded, end: int) -> bool:
@@ -116,6 +139,10 @@ def cut_off(loaded: Loaded, end: int) -> bool:
     """
     universe = loaded.universe
     return 0 < loaded.position <= end and universe is not None and not universe.deleted
+
+
+def _loss_in(decoded: DecodedRecord) -> HistoryLost | None:
+    return next((each for each in decoded.events if isinstance(each, HistoryLost)), None)
 
 
 def _decoded(record: RecentRecord) -> DecodedRecord | None:

@@ -21,7 +21,8 @@ class Loaded:
     """A universe at a position of its log; ``None`` at position 0, before its creation.
 
     ``record_id`` is the id of the record there, empty if it is not known. ``is_damaged`` says that
-    the log has lost records, and that nothing was stored since.
+    the log has lost records, and does not say so yet. ``ends_in_loss`` says that the record there
+    is the one that does.
     """
 
     universe: Universe | None
@@ -29,7 +30,20 @@ class Loaded:
     coverage: Coverage = Coverage()
     record_id: str = ""
     is_damaged: bool = False
+    ends_in_loss: bool = False
 
-    def then(self, universe: Universe | None, position: int, record_id: str = "") -> "Loaded":
+    @property
+    def seq(self) -> int:
+        """The number of the universe's last frame; 0 before its creation."""
+        return self.universe.seq if self.universe is not None else 0
+
+    def then(
+        self,
+        universe: Universe | None,
+        position: int,
+        record_id: str = "",
+        *,
+        ends_in_loss: bool = False,
+    ) -> "Loaded":
         """The universe at a later position."""
-        return Loaded(universe, position, self.coverage, record_id)
+        return Loaded(universe, position, self.coverage, record_id, ends_in_loss=ends_in_loss)

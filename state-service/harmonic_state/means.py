@@ -16,6 +16,7 @@ from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.effects import Effects
 from harmonic_state.heads import HeadAnnouncements
 from harmonic_state.journal import Journal
+from harmonic_state.losses import NOTHING_SEEN, Seen
 from harmonic_state.meters import Meters
 from harmonic_state.pending import PendingRequest
 from harmonic_state.playing import EndlessPieces
@@ -30,7 +31,10 @@ OWN_REQUEST_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What all universes of a replica share."""
+    """What all universes of a replica share.
+
+    ``turn`` tells this replica's rank for a universe among those that are alive: 0 is its owner.
+    """
 
     journal: Journal
     effects: Effects
@@ -42,6 +46,7 @@ class Means:
     tasks: Tasks
     meters: Meters
     log: BoundLogger
+    turn: Callable[[str], int]
 
     def pending(
         self,
@@ -51,6 +56,7 @@ class Means:
         within_s: float,
         reply: Callable[[Reply], None],
         seen_position: int = 0,
+        seen_seq: int = 0,
         trace: RequestTrace = NO_TRACE,
         name: str = "",
     ) -> PendingRequest:
@@ -62,7 +68,7 @@ class Means:
         elif is_noted(request, caller):
             drawn = (new_id(), 0)
         return PendingRequest(
-            request, caller, deadline_s, reply, *drawn, trace, seen_position, name
+            request, caller, deadline_s, reply, *drawn, trace, seen_position, name, seen_seq
         )
 
     def is_of_other_replica(self, record_id: str) -> bool:
@@ -71,8 +77,17 @@ class Means:
         return number != "" and replica_id not in {"", self.settings.replica_id}
 
     def of_its_own(
-        self, request: OwnRequest, reply: Callable[[Reply], None] = lambda _reply: None
+        self,
+        request: OwnRequest,
+        reply: Callable[[Reply], None] = lambda _reply: None,
+        seen: Seen = NOTHING_SEEN,
     ) -> PendingRequest:
-        """A request that the owner itself makes."""
-        nobody = Caller("", "")
-        return self.pending(request, nobody, within_s=OWN_REQUEST_TIMEOUT_S, reply=reply)
+        """A request that the owner itself makes, when it is told that members were sent that."""
+        return self.pending(
+            request,
+            Caller("", ""),
+            within_s=OWN_REQUEST_TIMEOUT_S,
+            reply=reply,
+            seen_position=seen.position,
+            seen_seq=seen.seq,
+        )

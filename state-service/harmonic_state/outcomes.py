@@ -10,6 +10,7 @@ from harmonic_runtime.bus.streams import AppendUnknown, StreamFull
 from harmonic_state.drafts import Draft
 from harmonic_state.journal import Conflict, RecordTooLarge
 from harmonic_state.lineage import UniverseLost
+from harmonic_state.losses import NOTHING_SEEN
 from harmonic_state.means import Means
 from harmonic_state.steps import (
     Append,
@@ -83,17 +84,21 @@ async def _carried_out(universe_id: str, means: Means, work: WorkAside) -> Event
         case Confirm(position):
             await journal.confirm(universe_id, position)
             return Confirmed()
-        case Load(last, is_witnessed):
+        case Load(last):
             loaded, records = await journal.load(universe_id, last)
             if means.is_of_other_replica(loaded.record_id):
                 means.meters.owners_changed.inc()
             await effects.settle_listing(universe_id, loaded.universe)
-            seen_position = 0
-            if last is None and not is_witnessed:
+            seen = NOTHING_SEEN
+            if last is None:
                 # Members may have been sent more records than the log still holds. A universe in
                 # memory lacks at most one of these: a record of its own of unknown outcome.
-                seen_position = await means.witnesses.furthest(universe_id, loaded.universe)
-            return Read(loaded, records, seen_position)
+                seen = await means.witnesses.furthest(universe_id, loaded.universe)
+                has_lost = loaded.is_damaged or seen.seq > loaded.seq
+                if has_lost and means.turn(universe_id):
+                    # Its owner, who is away for a moment, may have in memory what no store has.
+                    raise BusUnavailable("the log has lost records, and its owner is another one")
+            return Read(loaded, records, seen)
         case ReadOn(last):
             loaded, records = await journal.advance(universe_id, last)
             return Read(loaded, records)

@@ -42,7 +42,6 @@ from harmonic_state.steps import (
     Submitted,
     TimePassed,
     WakeAt,
-    Witnessed,
     Work,
 )
 from harmonic_state.timers import Alarm
@@ -123,9 +122,10 @@ class OwnedUniverse:
             self._loop.call_soon(self._submit_arrived)
         self._arrived.append(pending)
 
-    def witness_loss(self) -> None:
-        """Note that gateways were sent records that the log no longer holds."""
-        self._tell(Witnessed())
+    def cover(self, position: int) -> None:
+        """Store a snapshot, unless one covers the record at a position, which cannot be read."""
+        for command in self._cycle.cover(position):
+            self._do(command)
 
     async def done(self) -> None:
         """Wait until nothing is under way."""

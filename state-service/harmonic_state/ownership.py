@@ -15,6 +15,7 @@ from harmonic_runtime.process.deadlines import Deadlines
 from harmonic_state import metrics as table
 from harmonic_state.adoption import AdoptionQueue
 from harmonic_state.domain.universe import Universe
+from harmonic_state.losses import Seen
 from harmonic_state.means import Means
 from harmonic_state.meters import RequestRates
 from harmonic_state.owned import OwnedUniverse
@@ -86,16 +87,31 @@ class OwnedUniverses:
         ahead: dict[str, int] = {}
         unknown: list[str] = []
         for universe_id, known in positions.items():
-            position = self._position(universe_id)
+            owned = self._universes.get(universe_id)
+            position = owned.position if owned is not None else None
             if position is None:
                 unknown.append(universe_id)
             elif position > known:
                 ahead[universe_id] = position
         return ahead, unknown
 
-    def witness_loss(self, universe_id: str) -> None:
-        """Note that gateways were sent records of a log that it no longer holds."""
-        self._at_hand(universe_id).witness_loss()
+    def witness(
+        self, universe_id: str, seen: Seen, reply: Callable[[Reply], None] = lambda _reply: None
+    ) -> None:
+        """Have a log compared with what members were sent of it, and mended if it has lost that.
+
+        ``reply`` takes the reply: without an error, nothing that is stored from now on has a
+        number that they have seen.
+        """
+        # No gateway has this name: nothing is changed, and the log's end is confirmed.
+        look = ReleaseGateway(universe_id=universe_id, gateway_id="")
+        self.submit(universe_id, self._means.of_its_own(look, reply, seen))
+
+    def cover(self, universe_id: str, position: int) -> None:
+        """Store a snapshot of a universe in memory whose record at a position cannot be read."""
+        owned = self._universes.get(universe_id)
+        if owned is not None:
+            owned.cover(position)
 
     def busy(self, most: int) -> list[BusyUniverse]:
         """The universes with the most requests, at most ``most``, the busiest first."""
@@ -120,7 +136,8 @@ class OwnedUniverses:
         """Load adopted universes slowly, until cancelled."""
         while True:
             for universe_id in self._to_adopt.take(ADOPTED_AT_ONCE):
-                if self._position(universe_id) is None:
+                owned = self._universes.get(universe_id)
+                if owned is None or owned.position is None:
                     # No gateway has this name: the request only loads the universe.
                     self.ask_oneself(
                         universe_id, ReleaseGateway(universe_id=universe_id, gateway_id="")
@@ -163,10 +180,6 @@ class OwnedUniverses:
             )
         self._universes.move_to_end(universe_id)
         return owned
-
-    def _position(self, universe_id: str) -> int | None:
-        owned = self._universes.get(universe_id)
-        return owned.position if owned is not None else None
 
     def _weigh(self, universe_id: str, owned: OwnedUniverse) -> None:
         cost = owned.cost_bytes

@@ -13,8 +13,9 @@ class PendingRequest:
 
     ``deadline_s`` is a time of this process's monotonic clock. ``fresh_id`` and ``fresh_seed`` are
     for what the request creates: drawn once, however often it is decided. ``seen_position`` is the
-    position of the universe's log that the request's gateway was sent. With a ``name``, a record
-    that names the request replies to it.
+    position of the universe's log that the request's gateway was sent, and ``seen_seq`` the number
+    of the last frame that its members were, 0 if it does not say. With a ``name``, a record that
+    names the request replies to it.
     """
 
     request: UniverseRequest
@@ -26,3 +27,4 @@ class PendingRequest:
     trace: RequestTrace = NO_TRACE
     seen_position: int = 0
     name: str = ""
+    seen_seq: int = 0

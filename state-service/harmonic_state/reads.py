@@ -1,6 +1,8 @@
 """Requests that are answered from stored data, without a universe's queue."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import assert_never
 
 from pydantic import ValidationError
@@ -10,12 +12,14 @@ from harmonic_protocol.internal import CompareHeads, Heads, ReadEvents, ReadLog
 from harmonic_protocol.intervening import TraceUser
 from harmonic_protocol.messages.auditing import ListAudit
 from harmonic_protocol.messages.universes import ListUniverses
+from harmonic_runtime.bus.calls import settle
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_state.auditing import Auditing
 from harmonic_state.domain.events import loses_history
 from harmonic_state.journal import Journal
-from harmonic_state.lineage import after, is_record
+from harmonic_state.lineage import after, first_unreadable, is_record
 from harmonic_state.listing import Listing
+from harmonic_state.losses import Seen
 from harmonic_state.ownership import OwnedUniverses
 from harmonic_state.parts import MAX_PART_BYTES, log_part
 from harmonic_state.refusals import TRIMMED, UNAVAILABLE
@@ -23,6 +27,8 @@ from harmonic_state.ring import RecentRecord
 from harmonic_state.seeking import read_events
 from harmonic_state.tracing_users import trace_user
 
+#: Seconds that a question about lost rooms waits for their universes; the gateway asks again.
+SETTLED_WITHIN_S = 1.0
 #: All such requests. A function that dispatches on it ends in ``assert_never``.
 ReadRequest = ListUniverses | CompareHeads | ReadLog | ReadEvents | TraceUser
 
@@ -97,10 +103,30 @@ class Reads:
         )
         deferred = self._universes.adopt(unknown) if request.owner == self._replica_id else ()
         for universe_id in turned_back:
-            # Whoever owns it: this gateway forgets its state as soon as it is told.
-            self._universes.witness_loss(universe_id)
+            # Whoever owns it: the universe's members are about to enter it again.
+            named = request.positions[universe_id], request.seqs.get(universe_id, 0)
+            self._universes.witness(universe_id, Seen.named(*named))
         return Reply(
-            result=Heads(heads=ahead, turned_back=tuple(turned_back), deferred=tuple(deferred))
+            result=Heads(
+                heads=ahead,
+                turned_back=tuple(turned_back),
+                deferred=tuple(deferred),
+                settled=await self._settled(request.lost),
+            )
+        )
+
+    async def _settled(self, lost: Mapping[str, int]) -> tuple[str, ...]:
+        """Those of the lost rooms whose universes are numbered above what members have seen."""
+        replies: dict[str, asyncio.Future[Reply]] = {}
+        for universe_id, seq in lost.items():
+            reply = replies[universe_id] = asyncio.get_running_loop().create_future()
+            self._universes.witness(universe_id, Seen.named(0, seq), partial(settle, reply))
+        if replies:
+            await asyncio.wait(replies.values(), timeout=SETTLED_WITHIN_S)
+        return tuple(
+            universe_id
+            for universe_id, reply in replies.items()
+            if reply.done() and reply.result().error is None
         )
 
     async def _is_turned_back(self, universe_id: str, request: CompareHeads) -> bool:
@@ -117,9 +143,6 @@ class Reads:
         except BusUnavailable:
             return Reply(error=UNAVAILABLE)
         after_record = request.after_record or ""
-        if records and _is_contradicted(records[0], request.after_position, after_record):
-            # Its gateway was sent that record: clients cannot name whole ids.
-            self._universes.witness_loss(request.universe_id)
         found = after(request.after_position, after_record, records, request.after_mark)
         if found is not None and request.inclusive:
             # If the record itself is trimmed, the others are useless without it.
@@ -129,8 +152,8 @@ class Reads:
         try:
             return Reply(result=log_part(found))
         except ValidationError:
-            # Nobody can be sent the records after an unreadable one: have the owner say so.
-            self._universes.witness_loss(request.universe_id)
+            # Nobody can be sent the records after an unreadable one, or load them without memory.
+            self._universes.cover(request.universe_id, first_unreadable(found))
             return Reply(error=TRIMMED)
 
     async def read_events(self, request: ReadEvents) -> Reply:
@@ -168,8 +191,3 @@ def _is_doubtful(end: RecentRecord | None, universe_id: str, request: CompareHea
     if end is None or end.position < position:
         return True
     return end.position == position and not is_record(end, "", request.marks.get(universe_id))
-
-
-def _is_contradicted(first: RecentRecord, position: int, record_id: str) -> bool:
-    """Whether the record at a position is another one than the gateway was sent there."""
-    return first.position == position and not is_record(first, record_id)

@@ -149,6 +149,7 @@ class Requests:
                 reply=reply,
                 trace=trace,
                 seen_position=envelope.position,
+                seen_seq=envelope.seq,
             )
         elif isinstance(request, UniverseRequest):
             self._submit(request, request.universe_id, envelope, within_s, reply, trace)
@@ -170,6 +171,7 @@ class Requests:
             within_s=within_s,
             reply=reply,
             seen_position=envelope.position,
+            seen_seq=envelope.seq,
             trace=trace,
             # Replies to other requests come after the effects of their events.
             name=envelope.name if isinstance(request, ParameterCommand) else "",

@@ -153,6 +153,7 @@ async def state_service(process: Process[StateSettings]) -> AsyncIterator[None]:
                 tasks=tasks,
                 meters=Meters(metrics, sampled),
                 log=log,
+                turn=partial(turn_of, replicas, settings.replica_id),
             )
             universes = OwnedUniverses(means, metrics, sampled)
             jobs.on_overdue(universes.expire)

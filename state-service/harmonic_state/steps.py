@@ -11,6 +11,7 @@ from harmonic_protocol.value import value
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Coverage, Loaded
+from harmonic_state.losses import NOTHING_SEEN, Seen
 from harmonic_state.pending import PendingRequest
 from harmonic_state.refusals import BROKEN, DAMAGED, FULL, OUTCOME_UNKNOWN, UNAVAILABLE
 from harmonic_state.ring import RecentRecord
@@ -66,12 +67,12 @@ class Submitted:
 class Read:
     """The universe was loaded, or brought up to the log's end, by these records.
 
-    After a load, ``seen_position`` is the furthest position that gateways with members were sent.
+    After a load, ``seen`` is how far the gateways with members were sent the log.
     """
 
     loaded: Loaded
     records: Sequence[RecentRecord]
-    seen_position: int = 0
+    seen: Seen = NOTHING_SEEN
 
 
 @value
@@ -124,11 +125,6 @@ class SnapshotSaved:
 
 
 @value
-class Witnessed:
-    """A gateway was sent records that the log no longer holds."""
-
-
-@value
 class TimePassed:
     """A deadline has passed."""
 
@@ -143,7 +139,6 @@ Event: TypeAlias = (
     | EffectsDone
     | Failed
     | SnapshotSaved
-    | Witnessed
     | TimePassed
 )
 
@@ -153,13 +148,9 @@ Event: TypeAlias = (
 
 @value
 class Load:
-    """Read the universe from ``known`` or its snapshot, and from its log: ``Read``.
-
-    If the loss of records is already witnessed, no gateway is asked for its position.
-    """
+    """Read the universe from ``known`` or its snapshot, and from its log: ``Read``."""
 
     known: Loaded | None
-    is_witnessed: bool = False
 
 
 @value

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from harmonic_protocol.messages.universes import DeleteUniverse
+from harmonic_state.losses import Seen
 from harmonic_state.pending import PendingRequest
 
 
@@ -23,12 +24,16 @@ class WaitingLine:
         return iter(self._requests)
 
     @property
-    def seen_position(self) -> int:
-        """The furthest log position that a gateway of these requests was sent."""
-        requests = self._requests
-        if len(requests) == 1:
-            return requests[0].seen_position
-        return max((pending.seen_position for pending in requests), default=0)
+    def seen(self) -> Seen:
+        """How far the gateways of these requests were sent the log."""
+        position = seq = unnumbered = 0
+        for pending in self._requests:
+            position = max(position, pending.seen_position)
+            if pending.seen_seq:
+                seq = max(seq, pending.seen_seq)
+            else:
+                unnumbered = max(unnumbered, pending.seen_position)
+        return Seen(position, seq, unnumbered)
 
     def add(self, pending: PendingRequest) -> bool:
         """Put a request at the end; ``False`` if the queue is full."""

@@ -1,4 +1,4 @@
-"""Asks the gateways that have members in a universe up to which position they were sent its log.
+"""Asks the gateways that had members in a universe how far these were sent its log.
 
 A stream that lost its end does not show it; a gateway that was sent the lost records knows. An
 owner asks whenever it loads a universe, before it decides anything: otherwise a ``seq`` that
@@ -16,6 +16,7 @@ from harmonic_runtime.bus.directory import Directory
 from harmonic_runtime.bus.wire import STATUS, Message
 from harmonic_state.answer_inbox import AnswerInbox
 from harmonic_state.domain.universe import Universe
+from harmonic_state.losses import NOTHING_SEEN, Seen
 
 #: Seconds that an owner waits for the gateways that should answer, ...
 ANSWER_TIMEOUT_S = 0.5
@@ -36,10 +37,11 @@ class Witnesses:
         """Subscribe to answers."""
         await self._inbox.listen()
 
-    async def furthest(self, universe_id: str, universe: Universe | None) -> int:
-        """The furthest position that a gateway with members was sent; 0 without an answer in time.
+    async def furthest(self, universe_id: str, universe: Universe | None) -> Seen:
+        """How far members were sent the log; nothing without an answer in time.
 
-        Gateways with members answer; it waits for those that should have some.
+        Gateways with members answer, and those that have lost the room; it waits for those that
+        should have members.
         """
         seats = universe.connections.values() if universe is not None else ()
         awaited = {seat.gateway_id for seat in seats} & self._gateways.live()
@@ -63,7 +65,7 @@ class _Question:
     def __init__(self, awaited: Collection[str]) -> None:
         self._awaited = set(awaited)
         self._loop = asyncio.get_running_loop()
-        self.furthest = 0
+        self.furthest = NOTHING_SEEN
         self.answered: asyncio.Future[None] = self._loop.create_future()
 
     def hear(self, message: Message) -> None:
@@ -77,9 +79,9 @@ class _Question:
 
     def take(self, seen: LogEndSeen) -> None:
         """Take an answer; end if no further one is awaited."""
-        self.furthest = max(self.furthest, seen.position)
+        self.furthest = self.furthest.further(Seen.named(seen.position, seen.seq))
         self._awaited.discard(seen.gateway_id)
-        if not self._awaited and self.furthest:
+        if not self._awaited and self.furthest != NOTHING_SEEN:
             self.end()
         elif not self._awaited:
             self._loop.call_later(SETTLE_S, self.end)

@@ -32,7 +32,6 @@ from harmonic_state.steps import (
     SnapshotSaved,
     Submitted,
     TimePassed,
-    Witnessed,
     Work,
 )
 from harmonic_state.waiting_line import WaitingLine
@@ -43,7 +42,7 @@ C = TypeVar("C")
 BEGAN_AT = datetime(2024, 3, 21, 10, 30, tzinfo=UTC)
 BEGAN_MS = milliseconds(BEGAN_AT)
 WORK = (Load, ReadOn, Append, Confirm, MakeRoom, CarryOutEffects)
-NO_WORK = (Submitted, TimePassed, SnapshotSaved, Witnessed)
+NO_WORK = (Submitted, TimePassed, SnapshotSaved)
 ANN = caller("ann")
 
 
@@ -105,6 +104,7 @@ class Cycle:
         *,
         within_s: float = 3.0,
         seen_position: int = 0,
+        seen_seq: int = 0,
         name: str = "",
     ) -> int:
         """Submit a request; its number."""
@@ -116,7 +116,13 @@ class Cycle:
             self.replies[number] = answer
 
         pending = PendingRequest(
-            request, by, self.now_s + within_s, reply, seen_position=seen_position, name=name
+            request,
+            by,
+            self.now_s + within_s,
+            reply,
+            seen_position=seen_position,
+            seen_seq=seen_seq,
+            name=name,
         )
         self.tell(Submitted((pending,)))
         return number

@@ -15,6 +15,7 @@ from harmonic_state.domain.decide import Decision
 from harmonic_state.domain.events import encode_record
 from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.loaded import Coverage, Loaded
+from harmonic_state.losses import Seen
 from harmonic_state.parts import MAX_PART_BYTES, log_part
 from harmonic_state.pending import PendingRequest
 from harmonic_state.refusals import AHEAD, FULL
@@ -227,7 +228,7 @@ def test_the_furthest_of_what_gateways_were_sent_counts(
     line = WaitingLine(3)
     for position in seen:
         line.add(replace(pending(TEMPO), seen_position=position))
-    assert line.seen_position == furthest
+    assert line.seen == Seen(furthest, 0, furthest)
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,14 @@ from harmonic_protocol.internal import ReleaseGateway, ResumeRoom
 from harmonic_protocol.intervening import ForgetHistory
 from harmonic_protocol.log import HistoryLost
 from harmonic_protocol.messages.universes import UniverseUpdated
-from harmonic_state.commit_cycle import MAX_BATCH, MAX_CONFLICTS, MENDED_S, CommitCycle
+from harmonic_state.commit_cycle import MAX_BATCH, MAX_CONFLICTS, CommitCycle
 from harmonic_state.domain import presence
 from harmonic_state.domain.bounds import MAX_STATE_BYTES
 from harmonic_state.domain.events import LogEvent, encode_record
 from harmonic_state.domain.mending import SEQ_JUMP, history_lost
 from harmonic_state.domain.universe import AppliedOperation
 from harmonic_state.loaded import Coverage, Loaded
+from harmonic_state.losses import Seen
 from harmonic_state.ring import RecentRecord, Ring
 from harmonic_state.snapshot_plan import RETRY_STORING_S, SnapshotPlan
 from harmonic_state.steps import (
@@ -43,7 +44,6 @@ from harmonic_state.steps import (
     StepFailure,
     TimePassed,
     WakeAt,
-    Witnessed,
 )
 from harmonic_state.waiting_line import WaitingLine
 from state_service.builders import UNIVERSE, History, caller, command, created, received
@@ -610,35 +610,69 @@ def test_a_loss_that_is_found_by_an_owner_that_had_the_universe_at_hand_costs_no
     assert cycle.cycle.ring.after(6) is None
 
 
-def test_a_loss_that_a_gateway_witnessed_is_written_down_once() -> None:
+def seq_of(known: Loaded | None) -> int:
+    assert known is not None
+    return known.seq
+
+
+def test_a_number_that_members_saw_has_the_loss_written_down_once_however_often_it_is_named() -> (
+    None
+):
     cycle = at_hand("ann")
-    cycle.tell(Witnessed())
+    seen = seq_of(cycle.cycle.known) + 3
+    number = cycle.ask(update(1), seen_seq=seen)
+    # Another owner may have stored that.
+    cycle.does(ReadOn)
+    cycle.tell(Read(universe_with("ann"), []))
+    (lost,) = cycle.does(Append).events
+    assert isinstance(lost, HistoryLost)
+    assert lost.seq > seen
+    cycle.stores(at=11).stores(at=12)
+    again = cycle.ask(update(2), seen_seq=seen)
+    assert cycle.does(Append).position == 12
+    cycle.stores(at=13)
+    cycle.now_s += 3600
+    later = cycle.ask(update(3), seen_position=3, seen_seq=seen, within_s=60)
+    assert cycle.does(Append).position == 13
+    cycle.stores(at=14)
+    assert [cycle.outcome(each) for each in (number, again, later)] == ["ok"] * 3
+
+
+def test_a_number_that_the_universe_has_reached_is_no_loss_wherever_it_was_seen() -> None:
+    cycle = at_hand("ann")
+    number = cycle.ask(update(), seen_position=30, seen_seq=seq_of(cycle.cycle.known))
+    # A position beyond the end is looked for all the same: another owner may have stored it.
+    cycle.does(ReadOn)
+    cycle.tell(Read(universe_with("ann"), []))
+    assert not any(isinstance(event, HistoryLost) for event in cycle.does(Append).events)
     cycle.stores(at=11)
-    assert cycle.cycle.known is not None
-    assert cycle.cycle.known.position == 11
-    cycle.tell(Witnessed())
-    assert cycle.work is None
-    cycle.now_s += MENDED_S
-    cycle.tell(Witnessed()).does(Append)
+    assert cycle.outcome(number) == "ok"
 
 
-def test_a_witnessed_universe_is_loaded_first() -> None:
+def test_where_a_loss_cannot_be_written_down_nothing_is_decided() -> None:
     cycle = Cycle()
-    cycle.tell(Witnessed())
-    # Asking members takes time, in which others may decide without that knowledge.
-    assert cycle.does(Load).is_witnessed
-    cycle.loads(universe_with("ann")).does(Append)
+    numbers = [cycle.ask(update(1)), cycle.ask(update(2))]
+    cycle.tell(Read(damaged("ann"), []))
+    cycle.does(Append)
+    cycle.tell(Failed(StepFailure.TOO_LARGE))
+    assert [cycle.outcome(each) for each in numbers] == ["INTERNAL_ERROR"] * 2
+    assert cycle.work is None
+    cycle.ask(update(3))
+    (lost,) = cycle.does(Append).events
+    assert isinstance(lost, HistoryLost)
 
 
 def test_a_universe_that_never_was_and_a_tombstone_are_not_mended() -> None:
     cycle, history = Cycle(), created()
     history.does(command("delete_universe"), caller("owner"))
-    cycle.tell(Witnessed())
-    cycle.loads(Loaded(None, 0))
+    cycle.ask(update(), seen_seq=9)
+    cycle.loads(Loaded(None, 0)).does(ReadOn)
+    cycle.tell(Read(Loaded(None, 0), [])).confirms()
     assert cycle.work is None
     other = Cycle()
-    other.tell(Witnessed())
-    other.loads(replace(Loaded(history.now, 10), is_damaged=True))
+    other.ask(update(), seen_seq=9)
+    other.loads(replace(Loaded(history.now, 10), is_damaged=True)).does(ReadOn)
+    other.tell(Read(replace(Loaded(history.now, 10), is_damaged=True), [])).confirms()
     assert other.work is None
 
 
@@ -685,14 +719,13 @@ def test_an_owner_that_loads_less_than_members_were_sent_reads_on_and_then_mends
     cycle = Cycle()
     number = cycle.ask(update())
     cycle.does(Load)
-    cycle.tell(Read(universe_with("ann"), [], 20))
+    cycle.tell(Read(universe_with("ann"), [], Seen.named(20, 0)))
     # Another owner may have stored that.
     assert cycle.does(ReadOn).known.position == 10
     cycle.tell(Read(universe_with("ann"), []))
     (lost,) = cycle.does(Append).events
     assert isinstance(lost, HistoryLost)
     cycle.stores(at=11).stores(at=12)
-    cycle.now_s += MENDED_S
     later = cycle.ask(update(6))
     assert cycle.does(Append).position == 12
     cycle.stores(at=13)
@@ -703,7 +736,8 @@ def test_an_owner_that_loads_all_that_members_were_sent_begins_at_once() -> None
     cycle = Cycle()
     cycle.ask(update())
     cycle.does(Load)
-    cycle.tell(Read(universe_with("ann"), [], 10))
+    seen = Seen.named(10, seq_of(universe_with("ann")))
+    cycle.tell(Read(universe_with("ann"), [], seen))
     assert cycle.does(Append).position == 10
 
 
@@ -737,7 +771,6 @@ def test_a_loss_that_another_owner_has_told_of_is_not_told_again() -> None:
     assert known.universe is not None
     lost = history_lost(known.universe, known.universe.updated_at)
     told = encode_record("r12", lost.timestamp, [lost])
-    cycle.tell(Witnessed())
     cycle.tell(Read(known, [RecentRecord(12, 10, told)]))
     events = cycle.does(Append).events
     assert not any(isinstance(event, HistoryLost) for event in events)

@@ -24,7 +24,6 @@ from harmonic_state.steps import (
     SnapshotSaved,
     StepFailure,
     TimePassed,
-    Witnessed,
 )
 from state_service.builders import command
 from state_service.cycles import BEGAN_AT, Cycle, at_hand, universe_with, update
@@ -121,15 +120,16 @@ def test_of_a_record_under_way_only_those_are_unknown_that_are_in_it() -> None:
     assert cycle.outcome(nothing) == "OVERDUE"
 
 
-def test_a_loss_that_is_witnessed_meanwhile_is_written_after_what_is_under_way() -> None:
+def test_a_loss_that_is_named_meanwhile_is_written_after_what_is_under_way() -> None:
     cycle = at_hand("ann")
     number = cycle.ask(update())
     under_way = cycle.does(Append)
-    cycle.tell(Witnessed())
-    assert cycle.commands == []
+    assert cycle.cycle.known is not None
+    cycle.ask(update(2), seen_seq=cycle.cycle.known.seq + 5)
     assert cycle.work is under_way
     cycle.stores(at=11)
     assert cycle.outcome(number) == "ok"
+    cycle.tell(Read(cycle.does(ReadOn).known, []))
     mending = cycle.does(Append)
     assert (mending.position, mending.after) == (11, "r11")
     assert [type(event) for event in mending.events] == [HistoryLost]

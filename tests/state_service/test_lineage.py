@@ -8,7 +8,16 @@ import pytest
 from harmonic_protocol.log import record_mark
 from harmonic_state.domain.events import LogEvent, encode_record
 from harmonic_state.domain.evolve import fold
-from harmonic_state.lineage import UniverseLost, after, continued, cut_off, is_record, mended
+from harmonic_state.domain.mending import history_lost
+from harmonic_state.lineage import (
+    UniverseLost,
+    after,
+    continued,
+    cut_off,
+    first_unreadable,
+    is_record,
+    mended,
+)
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.ring import RecentRecord
 from state_service.builders import History, caller, command, open_universe
@@ -207,3 +216,56 @@ def test_nothing_to_go_on_with_is_said() -> None:
     log = Log().changes(2)
     with pytest.raises(UniverseLost):
         mended(Loaded(None, 0), log.records[1:])
+
+
+def mending(log: Log, known: Loaded) -> None:
+    """An owner that knows that much says in the log that records were lost."""
+    assert known.universe is not None
+    lost = history_lost(known.universe, log.history.now.updated_at)
+    log.stores([lost])
+
+
+@pytest.mark.parametrize(("knew", "is_damaged"), [(-1, False), (-2, True)])
+def test_a_log_says_that_it_lost_what_its_writer_knew_and_nothing_else(
+    knew: int, *, is_damaged: bool
+) -> None:
+    lost = Log().changes(3)
+    again = Log(lost.history, list(lost.records[:2]), list(lost.states[:2]))
+    again.records[:], again.states[:] = lost.records[:2], lost.states[:2]
+    mending(again, lost.states[knew])
+    known = lost.states[-1]
+    found = mended(known, again.records)
+    assert (found.is_damaged, found.ends_in_loss) == (is_damaged, True)
+    again.changes(1)
+    found = mended(known, again.records)
+    assert (found.is_damaged, found.ends_in_loss) == (is_damaged, False)
+    # What follows must be whole, for the loss to be the only one.
+    again.changes(1)
+    assert mended(known, [*again.records[:-2], again.records[-1]]).is_damaged
+    unreadable = [*again.records[:-1], replace(again.records[-1], payload=b"flipped")]
+    assert mended(known, unreadable).is_damaged
+
+
+def test_who_found_a_loss_and_reads_of_it_does_not_say_so_again() -> None:
+    log = Log().changes(1)
+    known = replace(log.states[-1], is_damaged=True)
+    log.changes(1)
+    on = continued(known, log.since(known))
+    assert on is not None
+    assert on.is_damaged
+    mending(log, known)
+    on = continued(known, log.since(known))
+    assert on is not None
+    assert (on.is_damaged, on.ends_in_loss) == (False, True)
+    assert known.universe is not None
+    knows_more = replace(known, universe=replace(known.universe, seq=known.seq + 1))
+    on = continued(knows_more, log.since(known))
+    assert on is not None
+    assert on.is_damaged
+
+
+def test_the_first_record_that_cannot_be_read_is_found() -> None:
+    log = Log().changes(2)
+    assert first_unreadable(log.records) == log.records[-1].position
+    log.records[1] = replace(log.records[1], payload=b"flipped")
+    assert first_unreadable(log.records) == log.records[1].position

@@ -3,11 +3,14 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from harmonic_runtime.observability.logs import get_log
 from harmonic_state.domain.universe import Universe
+from harmonic_state.losses import NOTHING_SEEN, Seen
 from harmonic_state.means import Means
 from harmonic_state.outcomes import outcome_of
-from harmonic_state.steps import Load, Read
+from harmonic_state.steps import Failed, Load, Read, StepFailure
 from state_service.builders import UNIVERSE
 from state_service.storing import LOG, Storing
 
@@ -24,8 +27,9 @@ async def test_a_universe_is_loaded_from_what_is_known_of_it() -> None:
     async def settle(_universe_id: str, universe: Universe | None) -> None:
         settled.append(universe)
 
-    async def furthest(universe_id: str, universe: Universe | None) -> int:
-        return 7 if (universe_id, universe) == (UNIVERSE, known.universe) else 0
+    async def furthest(universe_id: str, universe: Universe | None) -> Seen:
+        assert universe_id == UNIVERSE
+        return Seen(7, universe.seq if universe is not None else 0)
 
     means = SimpleNamespace(
         journal=storing.journal,
@@ -33,6 +37,7 @@ async def test_a_universe_is_loaded_from_what_is_known_of_it() -> None:
         witnesses=SimpleNamespace(furthest=furthest),
         is_of_other_replica=lambda _record_id: False,
         log=get_log(),
+        turn=lambda _universe_id: 0,
     )
     event = await outcome_of(UNIVERSE, cast("Means", cast("Any", means)), Load(known))
 
@@ -41,7 +46,48 @@ async def test_a_universe_is_loaded_from_what_is_known_of_it() -> None:
     assert event.loaded.is_damaged
     assert settled == [known.universe]
     # Nobody had to be asked.
-    assert event.seen_position == 0
-    event = await outcome_of(UNIVERSE, cast("Means", cast("Any", means)), Load(None, True))
+    assert event.seen == NOTHING_SEEN
+    event = await outcome_of(UNIVERSE, cast("Means", cast("Any", means)), Load(None))
     assert isinstance(event, Read)
-    assert event.seen_position == 0
+    assert event.seen == Seen(7, event.loaded.seq)
+
+
+@pytest.mark.parametrize(
+    ("turn", "lost", "seen", "is_read"),
+    [
+        (0, True, 0, True),
+        (1, True, 0, False),
+        (0, False, 99, True),
+        (1, False, 99, False),
+        (1, False, 0, True),
+    ],
+)
+async def test_a_loss_is_left_to_the_owner_which_may_have_in_memory_what_the_stores_have_not(
+    turn: int, seen: int, *, lost: bool, is_read: bool
+) -> None:
+    storing = Storing()
+    await storing.store()
+    await storing.store()
+    await storing.cover()
+    if lost:
+        storing.streams.lose_end(LOG)
+
+    async def settle(_universe_id: str, _universe: Universe | None) -> None: ...
+
+    async def furthest(_universe_id: str, _universe: Universe | None) -> Seen:
+        return Seen(2, seen)
+
+    means = SimpleNamespace(
+        journal=storing.journal,
+        effects=SimpleNamespace(settle_listing=settle),
+        witnesses=SimpleNamespace(furthest=furthest),
+        is_of_other_replica=lambda _record_id: False,
+        log=get_log(),
+        turn=lambda _universe_id: turn,
+    )
+    event = await outcome_of(UNIVERSE, cast("Means", cast("Any", means)), Load(None))
+    if is_read:
+        assert isinstance(event, Read)
+        assert event.loaded.is_damaged is lost
+    else:
+        assert event == Failed(StepFailure.UNAVAILABLE)

@@ -1,13 +1,17 @@
 """What is answered from logs, without their universes' queues."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 import pytest
 
+from harmonic_protocol.envelope import Reply
 from harmonic_protocol.internal import CompareHeads, Heads, LogPart, ReadLog
 from harmonic_runtime.bus.streams import Stored
 from harmonic_state import journal, parts, reads
-from harmonic_state.refusals import TRIMMED
+from harmonic_state.losses import Seen
+from harmonic_state.refusals import TRIMMED, UNAVAILABLE
 from state_service.builders import UNIVERSE, received
 from state_service.storing import LOG, Storing
 
@@ -67,13 +71,13 @@ async def test_a_long_log_is_told_in_parts_and_each_part_read_for_itself_alone(
 
 
 async def test_a_record_that_cannot_be_read_is_where_what_can_be_told_ends() -> None:
-    """Whoever missed it begins anew, and the owner says that the log goes on after it."""
+    """Whoever missed it begins anew, and an owner that knows it stores what it knows."""
 
     class Owned(NothingInMemory):
-        witnessed: ClassVar[list[str]] = []
+        covered: ClassVar[list[tuple[str, int]]] = []
 
-        def witness_loss(self, universe_id: str) -> None:
-            self.witnessed.append(universe_id)
+        def cover(self, universe_id: str, position: int) -> None:
+            self.covered.append((universe_id, position))
 
     storing = Storing()
     first = await storing.store()
@@ -83,7 +87,7 @@ async def test_a_record_that_cannot_be_read_is_where_what_can_be_told_ends() -> 
     answering = reads_of(storing, Owned())
     reply = await answering.read_log(ReadLog(universe_id=UNIVERSE, after_position=first.position))
     assert reply.error == TRIMMED
-    assert Owned.witnessed == [UNIVERSE]
+    assert Owned.covered == [(UNIVERSE, 2)]
 
 
 @pytest.mark.parametrize(("owner", "deferred"), [("s1", (UNIVERSE,)), ("s2", ()), ("", ())])
@@ -102,3 +106,56 @@ async def test_an_owner_names_the_universes_that_it_could_not_queue(
     answering = reads_of(storing, Full())
     reply = await answering.compare_heads(CompareHeads(positions=known, owner=owner))
     assert Heads.model_validate(reply.result).deferred == deferred
+
+
+class Told:
+    """Universes in memory that note what was seen of them; the test replies."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, Seen] = {}
+        self.replies: dict[str, Callable[[Reply], None]] = {}
+        self.is_told = asyncio.Event()
+
+    def compare(self, _positions: dict[str, int]) -> tuple[dict[str, int], list[str]]:
+        return {}, []
+
+    def adopt(self, _unknown: list[str]) -> list[str]:
+        return []
+
+    def witness(
+        self, universe_id: str, seen: Seen, reply: Callable[[Reply], None] = lambda _: None
+    ) -> None:
+        self.seen[universe_id], self.replies[universe_id] = seen, reply
+        self.is_told.set()
+
+
+@pytest.mark.parametrize(("seqs", "unnumbered"), [({UNIVERSE: 4}, 0), ({}, 9)])
+async def test_a_log_that_was_turned_back_is_compared_with_what_was_seen(
+    seqs: dict[str, int], unnumbered: int
+) -> None:
+    storing, told = Storing(), Told()
+    await storing.store()
+    asked = CompareHeads(positions={UNIVERSE: 9}, owner="s1", seqs=seqs)
+    reply = await reads_of(storing, told).compare_heads(asked)
+    assert Heads.model_validate(reply.result).turned_back == (UNIVERSE,)
+    assert told.seen == {UNIVERSE: Seen(9, seqs.get(UNIVERSE, 0), unnumbered)}
+
+
+async def test_lost_rooms_are_settled_once_their_universes_have_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reads, "SETTLED_WITHIN_S", 0.05)
+    told = Told()
+    lost = {"answers": 7, "fails": 8, "is slow": 9}
+    asking = asyncio.create_task(
+        reads_of(Storing(), told).compare_heads(CompareHeads(positions={}, owner="s1", lost=lost))
+    )
+    # In one turn of all of them.
+    await told.is_told.wait()
+    told.replies["answers"](Reply(seq=8))
+    told.replies["fails"](Reply(error=UNAVAILABLE))
+    heads = Heads.model_validate((await asking).result)
+    assert (heads.settled, heads.turned_back) == (("answers",), ())
+    assert told.seen == {name: Seen(0, seq, 0) for name, seq in lost.items()}
+    # Nobody waits any more.
+    told.replies["is slow"](Reply(seq=9))

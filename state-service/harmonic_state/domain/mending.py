@@ -10,7 +10,16 @@ from harmonic_state.domain.universe import Universe
 SEQ_JUMP = 1_000_000
 
 
-def history_lost(universe: Universe, now: str) -> HistoryLost:
-    """The event with which the log continues: later than all known ones, its number far higher."""
+def history_lost(universe: Universe, now: str, seen_seq: int = 0) -> HistoryLost:
+    """The event with which the log continues: later than all known ones, its number far higher.
+
+    It is above ``seen_seq``, too: the number of the last frame that members were sent.
+    """
     after = shifted(universe.updated_at, timedelta(milliseconds=1))
-    return HistoryLost(seq=universe.seq + SEQ_JUMP, timestamp=max(now, after))
+    jumps = 1 + max(0, seen_seq - universe.seq) // SEQ_JUMP
+    return HistoryLost(seq=universe.seq + jumps * SEQ_JUMP, timestamp=max(now, after))
+
+
+def covers(lost: HistoryLost, seq: int) -> bool:
+    """Whether an owner that knew the universe up to ``seq``, or further, has written this event."""
+    return lost.seq >= seq + SEQ_JUMP
