@@ -238,6 +238,11 @@ MISSED_EVENTS = CounterSpec(
 ROOMS_LOST = CounterSpec(
     "rooms_lost", "rooms whose missed records were trimmed from the log", OperatorQuestion.RECOVERY
 )
+LOST_ROOMS = GaugeSpec(
+    "lost_rooms",
+    "lost rooms of which owners are told what members saw, until they have answered",
+    OperatorQuestion.RECOVERY,
+)
 FOREIGN_RECORDS = CounterSpec(
     "foreign_records",
     "messages of logs that no state service has stored, but the broker for somebody else: skipped",

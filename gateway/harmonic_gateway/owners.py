@@ -40,16 +40,23 @@ _IN_HEADERS = {"traceparent"}
 _MISSED = AnswerLost("the record may have been missed")
 
 
-class FollowedLog(Protocol):
-    """A log that is followed here, delivered up to ``position``."""
+class KnownLogs(Protocol):
+    """What this gateway knows of universes' logs."""
 
-    position: int | None
+    def position(self, universe_id: str) -> int | None:
+        """How far a log was delivered here; ``None`` if it is not followed."""
+
+    def seq(self, universe_id: str) -> int:
+        """The number of the last frame that is known here, also of a log that was lost."""
+
+    def told(self, universe_id: str, seq: int) -> None:
+        """An owner named the number of a universe's last frame."""
 
 
 class Owners:
     """The state service as the gateway sees it: any request gets a reply, in bounded time.
 
-    ``room_of`` returns the room of a universe whose log is followed here, if there is one.
+    Each request names how far ``logs`` say that members here were sent the universe's log.
     """
 
     def __init__(
@@ -57,10 +64,10 @@ class Owners:
         client: OwnerClient,
         clock: SharedClock,
         timeout_s: float,
-        room_of: Callable[[str], FollowedLog | None],
+        logs: KnownLogs,
     ) -> None:
         self._client = client
-        self._room_of = room_of
+        self._logs = logs
         self._clock = clock
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
@@ -86,7 +93,7 @@ class Owners:
         question = self._question(key, operation, request, caller, trace, until_s)
         if question is None:
             return Reply(error=OVERDUE)
-        return await _reply(self._client.request(**question), request)
+        return self._noted(key, await _reply(self._client.request(**question), request))
 
     def begin(
         self,
@@ -122,7 +129,7 @@ class Owners:
                 self.recorded.remove(name)
             reply: Reply | Coroutine[Any, Any, Reply]
             if isinstance(answer, Message):
-                reply = _read_or_raise(answer)
+                reply = self._read(key, answer)
             elif isinstance(answer, BusUnavailable):
                 reply = _told(answer, request)
             else:
@@ -136,6 +143,19 @@ class Owners:
             asked = self._client.begin(**question, on_answer=take)
         except BusUnavailable as error:
             take(error)
+
+    def _noted(self, key: str, reply: Reply) -> Reply:
+        """A reply whose number members are about to be told."""
+        if reply.seq:
+            self._logs.told(key, reply.seq)
+        return reply
+
+    def _read(self, key: str, answer: Message) -> Reply | Coroutine[Any, Any, Reply]:
+        """The reply; for a malformed one, a coroutine that raises the error."""
+        try:
+            return self._noted(key, _read(answer))
+        except ValidationError as error:
+            return _raised(error)
 
     def _question(  # noqa: PLR0917 -- as they are asked
         self,
@@ -152,9 +172,9 @@ class Owners:
             return None
         left_ms = int(left_s * 1000)
         deadline_ms = int(self._clock.unix_s() * 1000) + left_ms
-        room = self._room_of(key)
-        position = (room.position or 0) if room is not None else 0
-        envelope = Envelope(caller, deadline_ms, trace, left_ms, self._clock.is_shared, position)
+        position, seq = self._logs.position(key) or 0, self._logs.seq(key)
+        is_shared = self._clock.is_shared
+        envelope = Envelope(caller, deadline_ms, trace, left_ms, is_shared, position, seq=seq)
         body = request.__pydantic_serializer__.to_json(
             request, by_alias=True, exclude_unset=True, exclude=_IN_HEADERS
         )
@@ -187,14 +207,6 @@ async def _reply(
         return _read(await answering)
     except BusUnavailable as error:
         return _told(error, request)
-
-
-def _read_or_raise(answer: Message) -> Reply | Coroutine[Any, Any, Reply]:
-    """The reply; for a malformed one, a coroutine that raises the error."""
-    try:
-        return _read(answer)
-    except ValidationError as error:
-        return _raised(error)
 
 
 async def _raised(error: Exception) -> Reply:

@@ -116,7 +116,7 @@ async def gateway(  # noqa: PLR0915 -- the composition, read top to bottom
     ):
         memberships = Memberships()
         asking = OwnerClient(bus, replicas, "state")
-        owners = Owners(asking, clock, settings.request_timeout_s, memberships.room)
+        owners = Owners(asking, clock, settings.request_timeout_s, memberships.logs)
         streams = Streams(bus, patience_s=settings.bus_start_timeout_s)
         sampled = SampledLog(log, clock)
         pieces = Pieces(streams, metrics, sampled)

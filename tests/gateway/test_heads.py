@@ -1,7 +1,7 @@
 """Finding out what was missed in silence: which owner is asked about which universes, and when."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, cast
 
 import pytest
@@ -19,6 +19,27 @@ from harmonic_runtime.observability.metrics import Metrics
 AWAY = Reply(error=refused(Code.INTERNAL_ERROR, "nobody answered"))
 
 
+class LostLogs:
+    """The rooms that a gateway has lost, and the numbers that are known."""
+
+    def __init__(self) -> None:
+        self.lost: dict[str, int] = {}
+        self.known: dict[str, int] = {}
+        self.answers: list[tuple[dict[str, int], Sequence[str]]] = []
+
+    def __len__(self) -> int:
+        return len(self.lost)
+
+    def seqs(self, universe_ids: Iterable[str]) -> dict[str, int]:
+        return {each: self.known[each] for each in universe_ids if each in self.known}
+
+    def named_next(self, most: int) -> dict[str, int]:
+        return dict(list(self.lost.items())[:most])
+
+    def answered(self, named: dict[str, int], settled: Sequence[str]) -> None:
+        self.answers.append((named, settled))
+
+
 class Followed:
     """The logs that a gateway follows; notes what is expected of them."""
 
@@ -27,6 +48,7 @@ class Followed:
         self.expected: list[tuple[str, int]] = []
         self.turned: list[str] = []
         self.doubtful: set[str] = set()
+        self.losses = LostLogs()
 
     def positions(self) -> dict[str, int]:
         return dict(self.known)
@@ -160,3 +182,32 @@ async def test_what_is_in_doubt_is_asked_about_with_the_record_that_is_known(wat
     assert (asked.positions, asked.marks) == ({"u1": 5}, {"u1": 123_456})
     watch.heads.look_at_owners()
     assert watch.rooms.doubtful == set()
+
+
+async def test_what_is_known_of_numbers_is_asked_about(watch: Watch) -> None:
+    watch.rooms.known = {"u": 5, "v": 6}
+    watch.rooms.losses.known = {"v": 3}
+    watch.heads.compare_all()
+    asked = [await watch.is_asked() for _ in range(len({rank(u, "ab")[0] for u in "uv"}))]
+    assert {name: seq for each in asked for name, seq in each.seqs.items()} == {"v": 3}
+
+
+async def test_owners_are_told_of_lost_rooms_at_each_look_until_they_have_settled_them(
+    watch: Watch,
+) -> None:
+    watch.replicas.names = frozenset("a")
+    watch.heads.look_at_owners()
+    watch.heads.look_at_losses()
+    watch.rooms.losses.lost = {"u": 9, "v": 4}
+    watch.heads.look_at_losses()
+    asked = await watch.is_asked(Reply(result=Heads(heads={}, settled=("u",)).to_wire()))
+    assert (asked.lost, asked.positions, asked.owner) == ({"u": 9, "v": 4}, {}, "a")
+    watch.heads.look_at_losses()
+    # Who does not answer has settled nothing, and is not counted as an answer.
+    await watch.is_asked(AWAY)
+    watch.heads.look_at_losses()
+    await watch.is_asked()
+    watch.heads.look_at_losses()
+    await watch.is_asked()
+    named = {"u": 9, "v": 4}
+    assert watch.rooms.losses.answers[:2] == [(named, ("u",)), (named, ())]

@@ -9,7 +9,15 @@ import pytest
 
 from harmonic_gateway.owners import Owners
 from harmonic_gateway.recorded import RecordedCommands
-from harmonic_protocol.envelope import NO_TRACE, REQUEST, Caller, Reply
+from harmonic_protocol.envelope import (
+    NO_TRACE,
+    POSITION,
+    REQUEST,
+    SEQ,
+    Caller,
+    Envelope,
+    Reply,
+)
 from harmonic_protocol.messages.music import GenerateMusic
 from harmonic_protocol.messages.parameters import PHYSICS
 from harmonic_protocol.reasons import Reason
@@ -57,6 +65,22 @@ def test_what_may_have_been_missed_is_ended_without_a_reply(
     assert len(commands) == left
 
 
+class _Logs:
+    """One log, and what is known of it here."""
+
+    followed: int | None = 4
+    known_seq: int = 0
+
+    def position(self, _: str) -> int | None:
+        return self.followed
+
+    def seq(self, _: str) -> int:
+        return self.known_seq
+
+    def told(self, _: str, seq: int) -> None:
+        self.known_seq = max(self.known_seq, seq)
+
+
 class Asked:
     """A client of owners who answer when, and as, the test says."""
 
@@ -65,10 +89,8 @@ class Asked:
         self.on_answer: Callable[[Any], None] = lambda _: None
         self.ended: list[str] = []
         self.replies: list[Any] = []
-        self.position: int | None = 4
-        self.owners = Owners(
-            cast("Any", self), cast("Any", _Clock()), 5.0, lambda _: cast("Any", self)
-        )
+        self.logs = _Logs()
+        self.owners = Owners(cast("Any", self), cast("Any", _Clock()), 5.0, self.logs)
 
     def begin(
         self,
@@ -120,10 +142,22 @@ async def test_a_change_of_parameters_is_answered_by_its_record_in_the_same_turn
 async def test_other_commands_and_unfollowed_logs_have_replies(
     asked: Asked, command: Any, position: int | None
 ) -> None:
-    asked.position = position
+    asked.logs.followed = position
     assert asked.asks(command) == ""
     await asked.answers(Message("inbox.1", b'{"seq":9,"position":5}', NO_HEADERS, ""))
     assert asked.replies == [Reply(seq=9, position=5)]
+
+
+async def test_owners_are_told_the_last_number_that_they_named_also_of_a_lost_log(
+    asked: Asked,
+) -> None:
+    asked.asks(PIECE)
+    assert SEQ not in asked.headers
+    await asked.answers(Message("inbox.1", b'{"seq":9,"position":5}', NO_HEADERS, ""))
+    asked.logs.followed = None
+    asked.asks(PIECE)
+    assert POSITION not in asked.headers
+    assert Envelope.from_headers(asked.headers).seq == 9
 
 
 async def test_a_reply_that_comes_first_is_the_only_one(asked: Asked) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -22,6 +23,8 @@ from harmonic_runtime.bus.reading import EXPECTED_SEQUENCE
 from harmonic_runtime.bus.wire import STORED_SEQUENCE, STORED_SUBJECT, Message
 from harmonic_runtime.observability.logs import get_log
 from harmonic_runtime.observability.metrics import Metrics
+from harmonic_state.losses import NOTHING_SEEN, Seen
+from harmonic_state.witnesses import open_witnesses
 
 
 class House:
@@ -151,6 +154,65 @@ async def test_who_comes_while_a_log_is_left_follows_it_anew(house: House) -> No
     await house.stores(8, 7)
     assert [position for position, _ in house.notices] == [8]
     assert len(ann.written) == 1
+
+
+async def seen(house: House) -> Seen:
+    """What an owner is told that loads the universe now."""
+    nobody = SimpleNamespace(live=frozenset)
+    asked = await open_witnesses(house.bus, cast("Any", nobody))
+    await house.bus.flush()
+    return await asked.furthest(house.universe, None)
+
+
+async def test_owners_are_told_what_was_seen_in_a_lost_room_until_one_has_settled_it(
+    house: House,
+) -> None:
+    """Whichever replica becomes the owner, and whether anybody enters the room here again."""
+    await house.is_in(Spoken("ann"))
+    house.memberships.logs.told(house.universe, 9)
+    assert await seen(house) == Seen(5, 9)
+    house.rooms.lose(house.universe)
+    await house.tasks.done()
+    assert await seen(house) == Seen(0, 9)
+    # It is entered again, with less, and left.
+    bob = Spoken("bob")
+    await house.is_in(bob, 4)
+    assert await seen(house) == Seen(4, 9)
+    house.rooms.depart(bob.as_connection)
+    await house.tasks.done()
+    assert await seen(house) == Seen(0, 9)
+    named = house.rooms.losses.named_next(9)
+    house.rooms.losses.answered(named, [house.universe])
+    await house.tasks.done()
+    assert await seen(house) == NOTHING_SEEN
+
+
+async def test_of_a_lost_room_only_questions_are_heard(house: House) -> None:
+    await house.is_in(Spoken("ann"))
+    house.memberships.logs.told(house.universe, 9)
+    house.rooms.lose(house.universe)
+    await house.tasks.done()
+    await house.is_in(Spoken("bob"), 4)
+    await house.bus.publish(
+        subjects.signal(house.universe), b"one", headers={ATTACHMENT_BYTES: "3"}
+    )
+    await house.arrived()
+    assert house.signals == ["one"]
+    assert house.rooms.losses.seqs([house.universe]) == {house.universe: 9}
+    assert len(house.rooms.losses) == 1
+
+
+async def test_who_only_follows_a_room_has_seen_its_frames_as_well(house: House) -> None:
+    class Follower:
+        universe_id = house.universe
+
+        def attached(self, position: int | None) -> None:
+            assert position is None
+
+    house.rooms.attach(cast("Any", Follower()))
+    await house.rooms.follow(house.universe)
+    house.memberships.logs.told(house.universe, 3)
+    assert await seen(house) == Seen(0, 3)
 
 
 async def test_where_the_log_was_trimmed_all_begin_anew(house: House) -> None:

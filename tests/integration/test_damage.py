@@ -201,8 +201,9 @@ async def test_of_a_universe_of_which_the_listing_alone_is_left_the_id_is_not_gi
         assert (status, answer["error"]["details"]["reason"]) == (500, "DAMAGED")
 
 
+@pytest.mark.parametrize("says", ["position", "seq"])
 async def test_an_owner_repeats_no_number_that_members_of_any_gateway_have_seen(
-    damaged: World,
+    damaged: World, says: str
 ) -> None:
     ann, universe = await damaged.client("ann"), await damaged.universe()
     await ann.joins(universe)
@@ -210,8 +211,11 @@ async def test_an_owner_repeats_no_number_that_members_of_any_gateway_have_seen(
     await ann.close()
     await gone(damaged, universe)
     async with connected_as("gateway", damaged.stack) as bus:
-        # A gateway with members who were sent more than the log holds.
-        far = LogEndSeen(gateway_id="g9", position=await log_end(damaged, universe) + 1_000)
+        # A gateway with members who were sent more than the log holds, or that has lost the room.
+        # One of the version before names a position alone.
+        beyond = await log_end(damaged, universe) + 1_000
+        said = {"position": beyond} if says == "position" else {"position": 0, "seq": seen + 10}
+        far = LogEndSeen.model_validate({"gatewayId": "g9", **said})
         await bus.subscribe(
             subjects.signal(universe), lambda asked: bus.post(asked.reply, far.to_json())
         )

@@ -10,6 +10,7 @@ from harmonic_gateway.membership.witness import Witness
 from harmonic_protocol import subjects
 from harmonic_runtime.bus.client import Bus
 from harmonic_runtime.bus.directory import Directory
+from harmonic_state.losses import NOTHING_SEEN, Seen
 from harmonic_state.witnesses import Witnesses, open_witnesses
 from state_service.builders import caller, command, open_universe
 
@@ -20,10 +21,12 @@ async def witnesses(bus: Bus, *live: str) -> Witnesses:
     return await open_witnesses(bus, cast("Directory", cast("Any", directory)))
 
 
-async def gateway(bus: Bus, universe_id: str, gateway_id: str, position: int | None) -> None:
+async def gateway(
+    bus: Bus, universe_id: str, gateway_id: str, position: int | None, seq: int = 0
+) -> None:
     """A gateway with members, which were sent a log so far."""
-    room = None if position is None else SimpleNamespace(position=position)
-    memberships = SimpleNamespace(room=lambda _universe_id: room)
+    logs = SimpleNamespace(position=lambda _universe_id: position, seq=lambda _universe_id: seq)
+    memberships = SimpleNamespace(logs=logs)
     witness = Witness(bus, gateway_id, cast("Memberships", cast("Any", memberships)))
     await bus.subscribe(
         subjects.signal(universe_id), lambda message: witness.testify(universe_id, message.reply)
@@ -36,7 +39,7 @@ async def test_where_nobody_is_in_the_room_nothing_is_waited_for(
     monkeypatch.setattr("harmonic_state.witnesses.ANSWER_TIMEOUT_S", 3600.0)
     asked = await witnesses(bus, "g1")
     await bus.flush()
-    assert await asked.furthest(word, None) == 0
+    assert await asked.furthest(word, None) == NOTHING_SEEN
 
 
 async def test_the_furthest_of_all_that_should_have_members_counts(bus: Bus, word: str) -> None:
@@ -44,12 +47,13 @@ async def test_the_furthest_of_all_that_should_have_members_counts(bus: Bus, wor
     for name in ("ann", "bob"):
         history.does(command("join_room", mode="edit"), caller(name))
     at = [seat.gateway_id for seat in history.now.connections.values()]
-    await gateway(bus, word, "elsewhere", 3)
-    await gateway(bus, word, at[0], 17)
+    # One has lost the room, and knows the number of the last frame still.
+    await gateway(bus, word, "elsewhere", None, seq=21)
+    await gateway(bus, word, at[0], 17, seq=12)
     await gateway(bus, word, "begins", None)
     asked = await witnesses(bus, *at, "elsewhere")
     await bus.flush()
-    assert await asked.furthest(word, history.now) == 17
+    assert await asked.furthest(word, history.now) == Seen(17, 21)
 
 
 @pytest.mark.parametrize("live", [["g9"], []], ids=["does not answer", "is not there"])
@@ -59,10 +63,11 @@ async def test_a_gateway_that_does_not_answer_is_not_waited_for_longer(
     history = open_universe()
     history.does(command("join_room", mode="edit"), caller("ann"))
     seat = next(iter(history.now.connections.values()))
+    # It is of the version before.
     await gateway(bus, word, "elsewhere", 5)
     asked = await witnesses(bus, *([seat.gateway_id] if live else []))
     await bus.flush()
-    assert await asked.furthest(word, history.now) == 5
+    assert await asked.furthest(word, history.now) == Seen(5, 0, 5)
 
 
 async def test_no_answer_goes_where_the_bus_keeps_something(bus: Bus, word: str) -> None:

@@ -50,7 +50,9 @@ def encode(name: str, data: Mapping[str, Any], *, replayed: bool = False) -> Fra
     """An event's frame. A number that JSON does not know becomes ``null``."""
     supersedes = f"{name} {data['universeId']}" if name in _SUPERSEDING else None
     body = to_json(data, inf_nan_mode="null")
-    return Frame.event(name, _as_replayed(body) if replayed else body, supersedes=supersedes)
+    frame = Frame.event(name, _as_replayed(body) if replayed else body, supersedes=supersedes)
+    frame.seq = data.get("seq", 0)
+    return frame
 
 
 def _as_replayed(body: bytes) -> bytes:
@@ -94,4 +96,6 @@ def _is_of_role(notice: Notice) -> bool:
 def with_notes(music: MusicStored, notes: bytes, *, replayed: bool = False) -> Frame:
     """``music_generated`` from its stored part and the members that tell of its notes."""
     body = music.to_json()[:-1] + b"," + notes + b"}"
-    return Frame.event(music.name, _as_replayed(body) if replayed else body)
+    frame = Frame.event(music.name, _as_replayed(body) if replayed else body)
+    frame.seq = music.seq
+    return frame

@@ -1,5 +1,6 @@
 """The logs of universes that this gateway follows: one subscription each."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,16 +36,20 @@ class _Following:
     """A log that is followed; ``is_heard`` once the broker is known to send what is stored."""
 
     feed: Feed
-    subscriptions: list[Subscription] = field(default_factory=list)
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
     is_heard: bool = False
 
 
 class FollowedLogs:
-    """Follows logs for one listener, from the first request until each is left."""
+    """Follows logs for one listener, from the first request until each is left.
+
+    ``asked`` takes the signals of logs that were lost, until they are forgotten.
+    """
 
     def __init__(
         self,
         listener: LogListener,
+        asked: Callable[[str, Message], None],
         *,
         bus: Bus,
         history: History,
@@ -53,12 +58,14 @@ class FollowedLogs:
         log: BoundLogger,
     ) -> None:
         self._listener = listener
+        self._asked = asked
         self._bus = bus
         self._history = history
         self._meter = meter
         self._tasks = tasks
         self._log = log
         self._followed: dict[str, _Following] = {}
+        self._lost: dict[str, _Following] = {}
         self._doubtful: set[str] = set()
         self._told_foreign: set[str] = set()
 
@@ -106,6 +113,20 @@ class FollowedLogs:
             followed.feed.close()
             self._tasks.start(self._unsubscribe(universe_id, followed), name="leave log")
 
+    def lose(self, universe_id: str) -> None:
+        """Follow a log no longer, and go on to hear signals: owners may ask what was sent of it."""
+        self.forget(universe_id)
+        followed = self._followed.get(universe_id)
+        if followed is not None:
+            self._lost[universe_id] = followed
+            self.leave(universe_id)
+
+    def forget(self, universe_id: str) -> None:
+        """Hear nothing more of a log that was lost."""
+        lost = self._lost.pop(universe_id, None)
+        if lost is not None:
+            self._tasks.start(self._unsubscribe(universe_id, lost), name="forget log")
+
     def _feed(self, universe_id: str) -> Feed:
         def sink(position: int, frames: list[Frame], notices: list[Notice]) -> None:
             self._listener.deliver(universe_id, position, frames, notices)
@@ -133,7 +154,10 @@ class FollowedLogs:
 
     async def _subscribe(self, universe_id: str, followed: _Following) -> None:
         def signal(message: Message) -> None:
-            self._listener.signalled(universe_id, message)
+            if self._followed.get(universe_id) is followed:
+                self._listener.signalled(universe_id, message)
+            else:
+                self._asked(universe_id, message)
 
         interests = (
             (subjects.live(universe_id), followed.feed.hear, True),
@@ -142,13 +166,14 @@ class FollowedLogs:
         )
         for subject, handler, republished in interests:
             subscription = await self._bus.subscribe(subject, handler, republished=republished)
-            if self._followed.get(universe_id) is followed:
-                followed.subscriptions.append(subscription)
-            else:
-                await subscription.close()
+            followed.subscriptions[subject] = subscription
+            if self._followed.get(universe_id) is not followed:
+                await self._unsubscribe(universe_id, followed)
 
     async def _unsubscribe(self, universe_id: str, followed: _Following) -> None:
-        for subscription in followed.subscriptions:
-            await subscription.close()
+        signals = subjects.signal(universe_id)
+        for subject in list(followed.subscriptions):
+            if subject != signals or self._lost.get(universe_id) is not followed:
+                await followed.subscriptions.pop(subject).close()
         if universe_id not in self._followed:
             self._history.left(universe_id)

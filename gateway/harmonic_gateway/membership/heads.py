@@ -2,7 +2,7 @@
 
 Owners announce the logs that changed. After anything that may have lost announcements (a lost bus,
 dropped messages, another owner) the gateway asks: many universes in one question, one question at a
-time.
+time. Owners are also told what members saw of rooms that were lost, until they have settled that.
 """
 
 import asyncio
@@ -25,6 +25,10 @@ UNIVERSES_PER_QUESTION = 500
 #: Between two questions, so that a thousand gateways' do not come at once with nothing between.
 QUESTION_PAUSE_S = 0.02
 RETRY_PAUSE_S = 0.5
+#: Lost rooms in one question: each has its universe loaded, which clients will do as well.
+LOST_PER_QUESTION = 100
+#: How often owners are told of lost rooms.
+LOST_INTERVAL_S = 2.0
 #: How often owners are looked at for changes.
 OWNERS_INTERVAL_S = 0.25
 
@@ -48,6 +52,7 @@ class HeadWatch:
         self._live = replicas.live()
         self._due: dict[str, None] = {}
         self._work = asyncio.Event()
+        self._tells_losses = False
         self._questions = metrics.counter(table.HEAD_QUESTIONS)
 
     def hear(self, message: Message) -> None:
@@ -77,6 +82,18 @@ class HeadWatch:
             if rank(universe_id, before)[:1] != rank(universe_id, now)[:1]
         )
 
+    def look_at_losses(self) -> None:
+        """Tell owners of lost rooms, if there are any."""
+        if self._rooms.losses:
+            self._tells_losses = True
+            self._work.set()
+
+    async def keep_telling(self) -> None:
+        """Tell owners of lost rooms time and again, for ever."""
+        while True:
+            await asyncio.sleep(LOST_INTERVAL_S)
+            self.look_at_losses()
+
     async def keep_asking(self) -> None:
         """Ask all pending questions, for ever."""
         while True:
@@ -89,6 +106,9 @@ class HeadWatch:
                 again = await self._ask(owner, {name: known[name] for name in universe_ids})
                 self._compare(again)
                 await asyncio.sleep(RETRY_PAUSE_S if again else QUESTION_PAUSE_S)
+            if self._tells_losses:
+                self._tells_losses = False
+                await self._tell_losses()
 
     def _compare(self, universe_ids: Iterable[str]) -> None:
         self._due.update(dict.fromkeys(universe_ids))
@@ -106,10 +126,28 @@ class HeadWatch:
             for start in range(0, len(names), UNIVERSES_PER_QUESTION)
         ]
 
+    async def _tell_losses(self) -> None:
+        lost = self._rooms.losses.named_next(LOST_PER_QUESTION)
+        for owner, universe_ids in self._questions_about(list(lost)):
+            self._questions.inc()
+            named = {universe_id: lost[universe_id] for universe_id in universe_ids}
+            request = CompareHeads(positions={}, owner=owner, lost=named)
+            reply = await self._owners.ask(
+                universe_ids[0], request.operation(), request, self._caller
+            )
+            if reply.error is None:
+                settled = Heads.model_validate(reply.result).settled
+                self._rooms.losses.answered(named, settled)
+
     async def _ask(self, owner: str, positions: dict[str, int]) -> Collection[str]:
         """Ask an owner about universes; return those to ask about again."""
         self._questions.inc()
-        request = CompareHeads(positions=positions, owner=owner, marks=marks(positions))
+        request = CompareHeads(
+            positions=positions,
+            owner=owner,
+            marks=marks(positions),
+            seqs=self._rooms.losses.seqs(positions),
+        )
         key = next(iter(positions))
         reply = await self._owners.ask(key, request.operation(), request, self._caller)
         if reply.error is not None:

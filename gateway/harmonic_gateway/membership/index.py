@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from harmonic_gateway.delivery.places import Position, elsewhere, place
 from harmonic_gateway.membership.local_room import LocalRoom
+from harmonic_gateway.membership.log_positions import LogPositions
 from harmonic_gateway.membership.membership import Membership, Presence
 from harmonic_gateway.sockets import Connection
 from harmonic_protocol.values import Mode
@@ -17,6 +18,7 @@ class MembershipIndex:
     def __init__(self) -> None:
         self._by_connection: dict[str, dict[str, Membership]] = {}
         self._rooms: dict[str, LocalRoom] = {}
+        self.logs = LogPositions(self._rooms)
 
     def of(self, connection: Connection) -> Mapping[str, Membership]:
         """A connection's memberships by universe, seats without a membership included."""

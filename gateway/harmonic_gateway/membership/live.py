@@ -34,7 +34,7 @@ class LiveLayer:
             return
         name = event_name(message)
         if name == LOG_END_ASKED:
-            self._witness.testify(universe_id, message.reply)
+            self.asked(universe_id, message)
             return
         if name == ANNOUNCED:
             self.presence.announced(universe_id, message)
@@ -43,6 +43,11 @@ class LiveLayer:
             # Before it waits for its turn: others may ask for it meanwhile.
             self.presence.heard(universe_id, message)
         self._signals.take(universe_id, message)
+
+    def asked(self, universe_id: str, message: Message) -> None:
+        """Answer a signal if it is an owner's question: also of a room without members, or lost."""
+        if event_name(message) == LOG_END_ASKED:
+            self._witness.testify(universe_id, message.reply)
 
     def stored(self, universe_id: str, frames: Sequence[Frame]) -> None:
         """Note frames that are delivered now."""

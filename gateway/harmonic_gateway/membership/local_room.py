@@ -26,13 +26,15 @@ MAX_RECENT_RECORDS = 1024
 class LocalRoom:
     """The members here, those entering, and what these need.
 
-    ``position`` is that of the last record delivered, ``None`` before the log is followed.
-    ``several`` are the members whose connections are in other rooms, too; ``followers`` are sent
-    the log's events without being in the room.
+    ``position`` is that of the last record delivered, ``None`` before the log is followed; ``seq``
+    is the number of the last frame that is known here. ``several`` are the members whose
+    connections are in other rooms, too; ``followers`` are sent the log's events without being in
+    the room.
     """
 
     universe_id: str
     position: int | None = None
+    seq: int = 0
     present: dict[Connection, Membership] = field(default_factory=dict)
     entering: dict[Connection, Membership] = field(default_factory=dict)
     several: set[Membership] = field(default_factory=set)
@@ -124,6 +126,7 @@ class LocalRoom:
         self.position = position
         if not frames:
             return ()
+        self.seq = max(self.seq, frames[-1].seq)
         if self.entering:
             self.recent.append((position, frames))
             if len(self.recent) > MAX_RECENT_RECORDS:

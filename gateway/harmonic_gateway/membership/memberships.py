@@ -221,7 +221,10 @@ class Memberships(FollowedRooms):
         self._by_connection.pop(connection.id, None)
 
     def lose(self, universe_id: str) -> list[Membership]:
-        """Forget a room whose log is not to be had any more; those in it, or entering."""
+        """Forget a room whose log is not to be had any more; those in it, or entering.
+
+        The number of the last frame that they were sent is for ``logs`` to remember before.
+        """
         room = self._rooms.pop(universe_id, None)
         if room is None:
             return []

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from harmonic_gateway import metrics as table
 from harmonic_gateway.delivery.answers import Answers
 from harmonic_gateway.delivery.history import History
 from harmonic_gateway.delivery.meter import DeliveryMeter
@@ -105,4 +106,6 @@ async def open_heads(
     bus.on_gap(heads.compare_all)
     bus.on_gap(owners.recorded.missed)
     tasks.start(heads.keep_asking(), name="heads")
+    tasks.start(heads.keep_telling(), name="lost rooms")
+    metrics.gauge_from(table.LOST_ROOMS, lambda: len(rooms.losses))
     return heads

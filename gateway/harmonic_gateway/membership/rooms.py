@@ -13,6 +13,7 @@ from harmonic_gateway.delivery.server_sent import server_sent
 from harmonic_gateway.membership.follower import StreamFollower
 from harmonic_gateway.membership.live import LiveLayer
 from harmonic_gateway.membership.local_room import LocalRoom
+from harmonic_gateway.membership.lost_rooms import LostRooms
 from harmonic_gateway.membership.membership import Entry, Membership
 from harmonic_gateway.membership.memberships import Memberships
 from harmonic_gateway.sockets import Connection, Frame, broadcast
@@ -42,7 +43,10 @@ class Rooms:
         self._on_notice = on_notice
         self.live = live
         self._meter = meter
-        self._logs = FollowedLogs(self, bus=bus, history=history, meter=meter, tasks=tasks, log=log)
+        self._logs = FollowedLogs(
+            *(self, live.asked), bus=bus, history=history, meter=meter, tasks=tasks, log=log
+        )
+        self.losses = LostRooms(memberships.logs, self._logs)
 
     async def follow(self, universe_id: str) -> None:
         """Follow the log of a universe that somebody is entering, before a snapshot is asked for.
@@ -159,9 +163,9 @@ class Rooms:
         """What was missed is not to be had any more: members begin anew."""
         self._meter.lost.inc()
         room = self._memberships.room(universe_id)
+        self.losses.lose(universe_id)
         lost = self._memberships.lose(universe_id)
         self.live.leave(universe_id)
-        self._logs.leave(universe_id)
         for membership in lost:
             membership.connection.close()
         for follower in list(room.followers) if room is not None else ():
@@ -172,6 +176,8 @@ class Rooms:
         room = self._memberships.room(universe_id)
         if room is not None and room.is_inhabited:
             self.live.hear(universe_id, message)
+        else:
+            self.live.asked(universe_id, message)
 
     def _leave_if_empty(self, universe_id: str) -> None:
         if self._memberships.vacate(universe_id):

@@ -1,4 +1,4 @@
-"""Telling an owner that loads a universe how far in its log members here were sent records."""
+"""Telling an owner that loads a universe how far members here were sent its log."""
 
 from contextlib import suppress
 
@@ -20,9 +20,12 @@ class Witness:
         """Answer an owner; who asks for an answer that is to go elsewhere gets none."""
         if subjects.is_reserved(reply):
             return
-        room = self._memberships.room(universe_id)
-        position = 0 if room is None or room.position is None else room.position
-        seen = LogEndSeen(gateway_id=self._gateway_id, position=position)
+        logs = self._memberships.logs
+        seen = LogEndSeen(
+            gateway_id=self._gateway_id,
+            position=logs.position(universe_id) or 0,
+            seq=logs.seq(universe_id),
+        )
         # An owner without an answer goes on in time.
         with suppress(BusUnavailable):
             self._bus.post(reply, seen.to_json())

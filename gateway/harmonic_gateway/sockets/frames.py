@@ -170,6 +170,8 @@ class Frame:
     For clients that do not keep up: an event ``supersedes`` waiting earlier ones with the same
     value. A ``droppable`` event may be left out, and so may an event after ``over_s``, by the
     clock of the event loop.
+
+    ``seq`` is its number in its universe, 0 without one.
     """
 
     __slots__ = (
@@ -180,6 +182,7 @@ class Frame:
         "droppable",
         "offset",
         "over_s",
+        "seq",
         "supersedes",
     )
 
@@ -199,6 +202,7 @@ class Frame:
         self._attachments = attachments
         self._encoded: dict[tuple[str, str | None], Encoded] = {}
         self.offset = offset
+        self.seq = 0
         self.supersedes = supersedes
         self.droppable = droppable
         self.over_s = over_s
