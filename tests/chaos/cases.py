@@ -98,8 +98,14 @@ class Case:
             return bool(await self._read())
 
         await until(is_there, AGAIN_S)
-        self._away = await _opened(lambda: Wire.open(self._world, user, agent=self.universe))
-        await self._away.joins(self.universe)
+        away = await _opened(lambda: Wire.open(self._world, user, agent=self.universe))
+
+        async def is_in() -> bool:
+            # It may be refused for the moment: brokers elect leaders after they have started.
+            return await away.is_let_into(self.universe)
+
+        await until(is_in, AGAIN_S)
+        self._away = away
 
     async def write(self, times: int) -> None:
         """Have so many updates acknowledged, by the members in turn."""

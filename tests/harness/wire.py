@@ -86,6 +86,14 @@ class Wire:
         await self.says("join_room", universeId=universe, mode=mode)
         return await self.until("room_joined")
 
+    async def is_let_into(self, universe: str) -> bool:
+        """Ask to join a room; whether it has joined, and was not refused."""
+        await self.says("join_room", universeId=universe, mode="edit")
+        while True:
+            name, _ = await self.hears()
+            if name in {"room_joined", "room_error"}:
+                return name == "room_joined"
+
     def stops_reading(self, kernel_bytes: int) -> None:
         """Read nothing from now on, beyond what the kernel may hold."""
         kernel = self._websocket.get_extra_info("socket")
