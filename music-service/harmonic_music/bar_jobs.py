@@ -68,7 +68,7 @@ class BarComposers:
         self._under_way = 0
         self._outcomes = metrics.counters(table.BARS)
         self._unreadable = metrics.counter(table.BAR_STATES_UNREADABLE)
-        self._unknown = metrics.counter(table.STYLES_UNKNOWN)
+        self._unknown = metrics.counter(table.BAR_STYLES_UNKNOWN)
         self._seconds = metrics.histogram(table.BAR_SECONDS)
         metrics.gauge_from(table.BARS_COMPOSING, lambda: self._under_way)
 

@@ -64,6 +64,9 @@ STYLES_UNKNOWN = CounterSpec(
     "pieces in another style than was asked for, since only a newer release has that one",
     OperatorQuestion.MUSIC,
 )
+BAR_STYLES_UNKNOWN = CounterSpec(
+    "bar_styles_unknown", "bars in another style, for the same reason", OperatorQuestion.MUSIC
+)
 BAR_SECONDS = HistogramSpec(
     "bar_seconds", "time from an owner's question to its answer", OperatorQuestion.MUSIC
 )

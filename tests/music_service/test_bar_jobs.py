@@ -305,7 +305,7 @@ async def test_a_style_that_only_a_newer_release_has_is_told_and_counted(scene: 
     async with logging("style_unknown", style="polka"):
         await scene.composes(asked().model_copy(update={"style": "polka"}))
     assert scene.outcomes == {"composed": 1}
-    assert scene.shows("styles_unknown_total") == 1
+    assert scene.shows("bar_styles_unknown_total") == 1
 
 
 async def test_a_bar_that_cannot_be_made_harms_no_other(

@@ -11,6 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from harmonic_music import jobs
+from harmonic_music import metrics as table
+from harmonic_music.bar_jobs import BarComposers
 from harmonic_music.jobs import Composers
 from harmonic_protocol import subjects
 from harmonic_protocol.pieces import MusicJob
@@ -162,6 +164,23 @@ async def test_a_queue_whose_length_is_not_told_is_counted(
                 )
             )
     assert [line["event"] for line in lines] == ["queue_unseen"]
+
+
+async def test_all_parts_of_a_replica_have_metrics_of_their_own() -> None:
+    """A metric that two of them declared ended the service as it began."""
+    scene = _Scene(queue := _Queue())
+    some = cast("Any", None)
+    BarComposers(
+        bus=some,
+        streams=queue,
+        executor=some,
+        clock=SetClock(),
+        tasks=some,
+        metrics=scene.metrics,
+        log=some,
+    )
+    scene.metrics.counter(table.QUEUE_UNSEEN)
+    scene.metrics.gauge(table.PIECES_PENDING)
 
 
 async def _nothing() -> None:
