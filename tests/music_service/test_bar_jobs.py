@@ -199,6 +199,20 @@ async def test_a_bar_brings_the_next_one_as_it_will_be_if_nothing_is_changed() -
     assert (forecast.instruments, forecast.drums) == (after.instruments, after.drums)
 
 
+async def test_a_bar_brings_the_drums_of_the_next_one() -> None:
+    job = asked().model_copy(update={"style": "pop"})
+    drums = 0
+    while not drums:
+        made, raw = make_bar(job)
+        forecast = StoredBar.model_validate_json(raw).forecast
+        job = job.model_copy(update={"bar": job.bar + 1, "state": made.state})
+        after = StoredBar.model_validate_json(make_bar(job)[1])
+        assert forecast is not None
+        assert forecast.drums == after.drums
+        drums = len(after.drums or ())
+        assert job.bar < 200
+
+
 async def test_a_bar_that_was_foreseen_is_not_composed_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -336,13 +350,18 @@ async def test_a_state_that_cannot_be_gone_on_with_does_not_end_the_piece(
         return make_bar(job)
 
     monkeypatch.setattr(bar_jobs, "make_bar", failing)
-    async with logging("bar_failed"):
+    scene.clock.seconds = 100.0
+    with capture_logs() as lines:
         await scene.is_asked(asked(8).model_copy(update={"state": "a bug's"}))
         scene.thread.composes()
         while not scene.thread.waiting:  # noqa: ASYNC110 -- it waits for nothing else
             await asyncio.sleep(0)
+        scene.clock.seconds += 0.125
         scene.thread.composes()
         await scene.done()
+    assert scene.shows("bar_seconds_sum") == 0.125
+    (line,) = lines
+    assert (line["event"], type(line["exc_info"])) == ("bar_failed", ZeroDivisionError)
     ((_, answer),) = scene.posted
     assert BarMade.model_validate_json(answer).bar == 8
     assert scene.outcomes == {"composed": 1}

@@ -128,6 +128,17 @@ def test_what_is_no_bar_is_no_answer(payload: bytes) -> None:
     scene(test)
 
 
+@pytest.mark.parametrize("other", [{"bar": 4}, {"stream_id": "t"}], ids=str)
+def test_another_bar_is_no_answer(other: dict[str, object]) -> None:
+    async def test(composers: Composers, questions: BarQuestions) -> None:
+        task = await asking(questions)
+        composers.answer(MADE.model_copy(update=other).to_json())
+        with pytest.raises(BusUnavailable, match=r"^another bar$"):
+            await task
+
+    scene(test)
+
+
 def test_where_nobody_listens_it_is_known_at_once() -> None:
     async def test(composers: Composers, questions: BarQuestions) -> None:
         task = await asking(questions)

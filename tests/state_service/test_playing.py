@@ -13,6 +13,7 @@ from harmonic_protocol.envelope import Reply
 from harmonic_protocol.internal import OwnRequest, RecordBar, ReleaseGateway
 from harmonic_protocol.log import BarRecorded
 from harmonic_protocol.pieces import BarJob, BarMade, PieceGoesOn
+from harmonic_protocol.refusals import Code, refused
 from harmonic_protocol.values import MusicParameters, PhysicsParameters
 from harmonic_runtime.bus.client import BusUnavailable
 from harmonic_runtime.bus.directory import Directory
@@ -309,6 +310,26 @@ def test_a_record_that_is_refused_is_asked_for_again() -> None:
     scene(test)
 
 
+def test_a_record_that_is_refused_is_logged_once_for_each_code() -> None:
+    async def test(here: Scene) -> None:
+        await here.plays()
+        await here.composes()
+        await passes_us(0)
+        with capture_logs() as lines:
+            for refusal in (BUSY, BUSY, refused(Code.PERMISSION_DENIED, "Not here")):
+                here.asked.pop().reply(Reply(error=refusal))
+                await passes_us(4 * RETRY_US)
+        assert [(line["event"], line["universe"]) for line in lines] == [
+            ("bar_not_recorded", "u")
+        ] * 2
+        assert [(line["code"], line["reason"]) for line in lines] == [
+            ("RATE_LIMITED", "BUSY"),
+            ("PERMISSION_DENIED", ""),
+        ]
+
+    scene(test)
+
+
 def test_a_replica_in_waiting_reads_the_log_if_nobody_announces_the_next_bar() -> None:
     async def test(here: Scene) -> None:
         here.hears("u", 4, BEGIN_US + BAR_US)
@@ -495,7 +516,9 @@ def test_pieces_beyond_the_memory_of_plans_are_not_begun_and_not_noted(
         assert not here.may_begin()
         with capture_logs() as lines:
             here.hears("b", 1, BEGIN_US + 9 * BAR_US)
-        assert [(line["event"], line["universe"]) for line in lines] == [("piece_unplanned", "b")]
+        (line,) = lines
+        assert (line["event"], line["universe"]) == ("piece_unplanned", "b")
+        assert (line["most"], line["most_bytes"]) == (playing.MAX_PLANS, noted + recorded)
         assert here.numbers == [2, 1]
         # Those that are known go on.
         here.hears("a", 2, BEGIN_US + 9 * BAR_US)
