@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
@@ -20,9 +21,22 @@ _VERSION = "NATS/1.0"
 MAX_FIT_NAMES = 256
 _fit_names: set[str] = set()
 _BEGINNING = f"{_VERSION}\r\n"
-_SUBJECT = re.compile(r"[^\s\x00-\x20]+")
 #: A header as most are written.
 _HEADER = re.compile(r"\r\n([^:\r\n]+): (\S(?:[^\r\n]*\S)?|)(?=\r\n)")
+#: A value of such a header, of words. It can be read in one way only: nothing is tried twice.
+_WORDS = "((?:[!-~]++(?: [!-~]++)*+)?+)"
+
+
+class _Layout(NamedTuple):
+    """The names of a block's headers in their order, and what reads the values of such a block."""
+
+    names: tuple[str, ...]
+    read: Callable[[str], re.Match[str] | None]
+
+
+#: The latest layout of blocks by their number of lines: the same few messages come again and again.
+_layouts: dict[int, _Layout] = {}
+MAX_LAYOUTS = 32
 
 
 class Message(NamedTuple):
@@ -70,12 +84,25 @@ def decode_headers(block: bytes | None) -> Mapping[str, str]:
     """
     if block is None:
         return NO_HEADERS
-    text = block.decode(errors="replace")
+    text, lines = block.decode(errors="replace"), block.count(b"\r\n")
+    layout = _layouts.get(lines)
+    if layout is not None:
+        found = layout.read(text)
+        if found is not None:
+            return dict(zip(layout.names, found.groups(), strict=True))
     headers: dict[str, str] = dict(_HEADER.findall(text))
     # The line of the version, one a header, and the empty one at the end.
-    if text.count("\r\n") == len(headers) + 2 and text.startswith(_BEGINNING):
+    if lines == len(headers) + 2 and text.startswith(_BEGINNING):
+        if layout is not None or len(_layouts) < MAX_LAYOUTS:
+            _layouts[lines] = _layout_of(tuple(headers))
         return headers
     return _read_lines(text)
+
+
+@lru_cache(maxsize=MAX_LAYOUTS)
+def _layout_of(names: tuple[str, ...]) -> _Layout:
+    lines = "".join(rf"\r\n{re.escape(name)}: {_WORDS}" for name in names)
+    return _Layout(names, re.compile(rf"{re.escape(_VERSION)}{lines}\r\n\r\n").fullmatch)
 
 
 def _read_lines(text: str) -> Mapping[str, str]:
@@ -106,7 +133,8 @@ def publication(
 
     ``ValueError`` if a subject or header could be read as something else.
     """
-    if not _SUBJECT.fullmatch(subject) or (reply and not _SUBJECT.fullmatch(reply)):
+    both = subject + reply
+    if not subject or " " in both or not both.isprintable():
         raise ValueError("a subject must be without white space, and not empty")
     if not headers:
         size = len(payload)
