@@ -81,6 +81,11 @@ class Batch:
 
     def append_after(self, known: Loaded) -> Append:
         """The command that stores the events right after the known position."""
+        if len(self.decided) == 1:
+            only = self.decided[0]
+            trace = only.pending.trace if only.has_events else NO_TRACE
+            name = only.name_in_record
+            return Append(self.at, self.events, known.position, known.record_id, trace, name)
         trace = NO_TRACE
         for each in self.decided:
             if not each.has_events:
@@ -90,7 +95,7 @@ class Batch:
             if each.pending.trace.is_sampled:
                 trace = trace._replace(traceparent=each.pending.trace.traceparent)
                 break
-        names = [name for each in self.decided if (name := each.name_in_record)]
+        names = [named for each in self.decided if (named := each.name_in_record)]
         return Append(self.at, self.events, known.position, known.record_id, trace, " ".join(names))
 
 
@@ -127,15 +132,14 @@ def decide_batch(
         )
         decision: Decision | Refused
         try:
-            if not _is_behind(pending.request, known, conditions.ring):
+            if _is_ahead(pending.request, known, conditions.ring):
                 decision = AHEAD
             else:
                 decision = decide(universe, pending.request, pending.caller, moment)
         except Exception as error:  # noqa: BLE001 -- one request's fault is not the others'
             decision = BROKEN
             errors.append(error)
-        is_larger = isinstance(decision, Decision) and decision.events
-        if conditions.almost_full and is_larger and not never_grows(pending.request):
+        if conditions.almost_full and _grows(pending.request, decision):
             decision = FULL
         decided.append(Decided(pending, moment, decision))
         if isinstance(decision, Decision):
@@ -157,23 +161,30 @@ _NOTHING = Loaded(None, 0)
 _COMING = (JoinRoom, ResumeRoom, FollowUniverse)
 
 
-def _is_behind(request: UniverseRequest, known: Loaded, ring: Ring | None) -> bool:
-    """Whether this log, as far as known, has the record that a returning client's position names.
+def _grows(request: UniverseRequest, decision: Decision | Refused) -> bool:
+    """Whether a decision may make its universe larger."""
+    is_stored = isinstance(decision, Decision) and bool(decision.events)
+    return is_stored and not never_grows(request)
+
+
+def _is_ahead(request: UniverseRequest, known: Loaded, ring: Ring | None) -> bool:
+    """Whether this log, as far as known, lacks the record that a returning client's position names.
 
     If the record is no longer in memory, the later reading of what follows it compares the two.
     """
-    if not isinstance(request, ResumeRoom) or request.after_position is None:
-        return True
+    # Not ``isinstance``: for classes of messages that takes as long as several calls.
+    if type(request) is not ResumeRoom or request.after_position is None:
+        return False
     position, record_id = request.after_position, request.after_record or ""
     if position >= known.position:
-        return position == known.position and (
-            not known.record_id or is_named(known.record_id, record_id, request.after_mark)
+        return position > known.position or (
+            known.record_id != "" and not is_named(known.record_id, record_id, request.after_mark)
         )
     at = ring.at(position) if ring is not None else None
     if at is not None:
-        return is_record(at, record_id, request.after_mark)
+        return not is_record(at, record_id, request.after_mark)
     # If the ring reaches back to the position, this log has no record there.
-    return ring is None or ring.after(position - 1) is None
+    return ring is not None and ring.after(position - 1) is not None
 
 
 def reply_to(decided: Decided, known: Loaded | None, ring: Ring) -> Reply:

@@ -198,7 +198,7 @@ class CommitCycle:
         conditions = Conditions(now, almost_full, self._packs_snapshots, self.ring)
         batch = decide_batch(self._line.take(self._batch_limit), known, conditions)
         self._batch, self._unanswered = batch, batch.decided
-        commands: list[Command] = [*map(ReportFailure, batch.errors)]
+        commands: list[Command] = [ReportFailure(error) for error in batch.errors]
         if almost_full:
             commands += self.snapshots.due(known, now)
         self._phase = _Phase.COMMITTING

@@ -62,13 +62,22 @@ class Means:
     ) -> PendingRequest:
         """A request whose caller waits ``within_s`` seconds from now."""
         deadline_s = self.clock.monotonic() + within_s
-        drawn = ("", 0)
-        if isinstance(request, _COMPOSED):
-            drawn = (new_id(), new_seed())
+        fresh_id, fresh_seed = "", 0
+        if type(request) in _COMPOSED:
+            fresh_id, fresh_seed = new_id(), new_seed()
         elif is_noted(request, caller):
-            drawn = (new_id(), 0)
+            fresh_id = new_id()
         return PendingRequest(
-            request, caller, deadline_s, reply, *drawn, trace, seen_position, name, seen_seq
+            request,
+            caller,
+            deadline_s,
+            reply,
+            fresh_id,
+            fresh_seed,
+            trace,
+            seen_position,
+            name,
+            seen_seq,
         )
 
     def is_of_other_replica(self, record_id: str) -> bool:

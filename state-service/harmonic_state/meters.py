@@ -62,7 +62,7 @@ class Meters:
         """Count an append that stored a record of these events."""
         self._stored.inc()
         for event in events:
-            if isinstance(event, MusicFailed):
+            if type(event) is MusicFailed:
                 self._music_overdue.inc()
         self._append_seconds.observe(took_s)
 

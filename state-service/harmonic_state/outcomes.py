@@ -139,6 +139,6 @@ def report_stored(universe_id: str, means: Means, work: Append, began_s: float) 
     """Count an append that succeeded, and log a loss that its record reports."""
     means.meters.stored(work.events, means.clock.monotonic() - began_s)
     for event in work.events:
-        if isinstance(event, HistoryLost):
+        if type(event) is HistoryLost:
             means.meters.losses.inc()
             means.log.error("history_lost", universe=universe_id, log_ended_at=work.position)

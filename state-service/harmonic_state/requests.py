@@ -118,7 +118,7 @@ class Requests:
 
     def _dispatch(self, request: StateRequest, envelope: Envelope, message: Message) -> None:
         trace = envelope.trace
-        reply = self._replying(request, message)
+        reply: Callable[[Reply], None] = partial(self._answer, message)
         if self._tracer.records and trace.is_sampled:
             span = self._tracer.begin(
                 f"own {request.operation()}", trace.traceparent, arrived_s=message.arrived_s
@@ -129,7 +129,9 @@ class Requests:
         caller, within_s = envelope.caller, self._time_left_s(envelope)
         # The most frequent first: each class that it is not costs time.
         if isinstance(request, ParameterCommand):
-            self._submit(request, request.universe_id, envelope, within_s, reply, trace)
+            # A record may reply to it. Replies to others come after the effects of their events.
+            name = envelope.name
+            self._submit(request, request.universe_id, envelope, within_s, reply, trace, name)
         elif isinstance(request, ReadRequest):
             self._read(self._reads.answer(request, caller), message, reply)
         elif isinstance(request, CreateUniverse):
@@ -152,6 +154,7 @@ class Requests:
                 seen_seq=envelope.seq,
             )
         elif isinstance(request, UniverseRequest):
+            reply = self._replying(request, message, reply)
             self._submit(request, request.universe_id, envelope, within_s, reply, trace)
         else:
             assert_never(request)
@@ -164,6 +167,7 @@ class Requests:
         within_s: float,
         reply: Callable[[Reply], None],
         trace: RequestTrace,
+        name: str = "",
     ) -> None:
         pending = self._means.pending(
             request,
@@ -173,8 +177,7 @@ class Requests:
             seen_position=envelope.position,
             seen_seq=envelope.seq,
             trace=trace,
-            # Replies to other requests come after the effects of their events.
-            name=envelope.name if isinstance(request, ParameterCommand) else "",
+            name=name,
         )
         self._universes.submit(universe_id, pending)
 
@@ -202,18 +205,19 @@ class Requests:
 
         self._means.tasks.start(read(), name="read")
 
-    def _replying(self, request: StateRequest, message: Message) -> Callable[[Reply], None]:
-        """The callback that takes the reply to a request."""
-        answer = partial(self._answer, message)
+    def _replying(
+        self, request: UniverseRequest, message: Message, reply: Callable[[Reply], None]
+    ) -> Callable[[Reply], None]:
+        """The callback that takes the decision: ``reply``, or one that first reads."""
         if not isinstance(request, ListAudit):
-            return answer
+            return reply
 
         def read_if_granted(decided: Reply) -> None:
             # The universe's queue decides the permission; the reading is done outside of it.
             if decided.error is not None:
-                answer(decided)
+                reply(decided)
             else:
-                self._read(self._reads.list_audit(request), message, answer)
+                self._read(self._reads.list_audit(request), message, reply)
 
         return read_if_granted
 

@@ -56,7 +56,7 @@ from harmonic_state.domain.bounds import overflow
 from harmonic_state.domain.events import LogEvent, frame_seq
 from harmonic_state.domain.operations import digest, earlier
 from harmonic_state.domain.permissions import owned, refusal_of_service, visible
-from harmonic_state.domain.presence import DecisionInputs
+from harmonic_state.domain.presence import DecisionInputs, editable
 from harmonic_state.domain.universe import AppliedOperation, Universe
 from harmonic_state.domain.universe_requests import UniverseRequest
 
@@ -79,6 +79,15 @@ def decide(
     A command whose ``opId`` was applied before makes no events: the first answer is given again.
     Joining and leaving need no ``opId``, since repeating them changes nothing.
     """
+    if isinstance(request, ParameterCommand) and request.op_id is None and not caller.service:
+        return _changed(universe, request, caller, moment)
+    return _decided(universe, request, caller, moment)
+
+
+def _decided(
+    universe: Universe | None, request: UniverseRequest, caller: Caller, moment: DecisionInputs
+) -> Decision | Refused:
+    """Decide any request."""
     unfit = refusal_of_service(universe, request, caller)
     if unfit is not None:
         return unfit
@@ -114,6 +123,21 @@ def decide(
         events = [*events[:first], *notes, *events[first:]]
     too_large = overflow(universe, events, moment.timestamp, hashed=moment.hashed)
     return Decision(tuple(events), seq) if too_large is None else too_large
+
+
+def _changed(
+    universe: Universe | None, request: ParameterCommand, caller: Caller, moment: DecisionInputs
+) -> Decision | Refused:
+    """Decide a user's change of parameters without an ``opId``, as nearly all requests are.
+
+    Of all else that a decision may take, it takes nothing: it is not remembered or noted, and its
+    values take the place of others.
+    """
+    seen = editable(universe, caller)
+    if not isinstance(seen, Universe):
+        return seen
+    events = parameters.changed(seen, request, caller, moment)
+    return Decision(events, seen.seq + len(events))
 
 
 def _last_seq(universe: Universe | None, events: list[LogEvent]) -> int:

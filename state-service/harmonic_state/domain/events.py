@@ -188,7 +188,7 @@ def loses_history(payload: bytes) -> bool:
 def forgets_history(events: Iterable[LogEvent]) -> bool:
     """Whether a log begins anew with a record of these events."""
     for event in events:  # noqa: SIM110 -- any() takes a generator for each record
-        if isinstance(event, HistoryForgotten):
+        if type(event) is HistoryForgotten:
             return True
     return False
 

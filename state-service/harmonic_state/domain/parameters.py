@@ -2,7 +2,7 @@
 
 from harmonic_protocol.envelope import Caller
 from harmonic_protocol.messages.parameters import PARAMETER_SETS
-from harmonic_protocol.messages.sets import ParameterCommand
+from harmonic_protocol.messages.sets import ParameterCommand, ParametersUpdated
 from harmonic_protocol.refusals import Refused
 from harmonic_state.domain.events import LogEvent
 from harmonic_state.domain.presence import DecisionInputs, editable
@@ -14,9 +14,16 @@ def update(
 ) -> list[LogEvent] | Refused:
     """One event for each set that the command names, all of them or none."""
     seen = editable(universe, caller)
-    if isinstance(seen, Refused):
+    if not isinstance(seen, Universe):
         return seen
-    events: list[LogEvent] = []
+    return [*changed(seen, request, caller, moment)]
+
+
+def changed(
+    universe: Universe, request: ParameterCommand, caller: Caller, moment: DecisionInputs
+) -> tuple[ParametersUpdated, ...]:
+    """The events of :func:`update` in a universe that the caller may edit."""
+    events: list[ParametersUpdated] = []
     for name, changes in request.changes().items():
         declared = PARAMETER_SETS[name]
         named, values = changes.model_fields_set, vars(changes)
@@ -24,16 +31,16 @@ def update(
         events.append(
             declared.event.assembled(
                 {
-                    "universe_id": seen.id,
+                    "universe_id": universe.id,
                     "user_id": caller.user_id,
                     "timestamp": moment.timestamp,
                     "changed": tuple(map(declared.names.__getitem__, sent)),
-                    "seq": seen.seq + len(events) + 1,
+                    "seq": universe.seq + len(events) + 1,
                     "current": None,
                     "replayed": None,
                     "service": caller.service or None,
-                    "parameters": declared.of(seen.parameters).revised(sent),
+                    "parameters": declared.of(universe.parameters).revised(sent),
                 }
             )
         )
-    return events
+    return tuple(events)

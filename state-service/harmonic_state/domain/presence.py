@@ -176,10 +176,10 @@ def seat_of(universe: Universe, caller: Caller) -> Seat | Refused:
 def editable(universe: Universe | None, caller: Caller) -> Universe | Refused:
     """The universe, if the caller's connection may edit it; services need no seat."""
     seen = visible(universe, caller)
-    if isinstance(seen, Refused) or caller.service:
+    if not isinstance(seen, Universe) or caller.service:
         return seen
     seat = seat_of(seen, caller)
-    if isinstance(seat, Refused):
+    if not isinstance(seat, Seat):
         return seat
     if seat.mode != "edit":
         return refused(Code.PERMISSION_DENIED, "You are only viewing", reason=Reason.VIEW_ONLY)
