@@ -48,7 +48,7 @@ class RecordedCommands:
         for name, seq in carried_out(header):
             waiting = self._waiting.pop(name, None)
             if waiting is not None:
-                waiting.on_end(Reply(seq=seq, position=position))
+                waiting.on_end(Reply.done(seq, position, None))
 
     def missed(self, universe_id: str | None = None) -> None:
         """End the commands whose records may have been missed: a universe's, or all."""

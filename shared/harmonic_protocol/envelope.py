@@ -4,7 +4,7 @@ The gateway sets the identity from the verified token; none of it comes from a p
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, unquote
@@ -190,11 +190,10 @@ class Envelope(NamedTuple):
         return self.left_ms
 
 
-def carried_out(header: str) -> Iterator[tuple[str, int]]:
+def carried_out(header: str) -> list[tuple[str, int]]:
     """The names in a record's header ``CARRIED_OUT``, each with its frame's number."""
-    for each in header.split():
-        name, _, seq = each.partition("=")
-        yield name, int(seq)
+    parts = [each.partition("=") for each in header.split()]
+    return [(name, int(seq)) for name, _, seq in parts]
 
 
 @lru_cache(maxsize=MAX_KNOWN_NAMES)
