@@ -71,8 +71,8 @@ def pytest_collection_modifyitems(items):
         reduce_examples(item.obj)
     # What makes a module's tables is called before any test: each may depend on it.
     _called_by_import.update(state()._stats)
+    forget_results()
     if runs_mutant():
-        forget_results()
         # What was imported is no garbage, and need not be looked at each time.
         gc.freeze()
         # It stays the same, and every call of a function that is mutated asks for it.
@@ -81,7 +81,8 @@ def pytest_collection_modifyitems(items):
 
 
 def forget_results():
-    # What a function kept before it was mutated is not to be returned in the mutant's place.
+    # What a function kept in an earlier run is not to be returned in this one: neither in place of
+    # a mutant's result, nor to a test that counts how often it is called.
     for name, module in list(sys.modules.items()):
         if name.startswith("harmonic_"):
             for one in vars(module).values():
