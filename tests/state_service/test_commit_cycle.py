@@ -599,6 +599,30 @@ def test_a_log_that_lost_records_goes_on_with_one_that_says_so_before_anything_e
     assert cycle.replies[number].seq == before.seq + SEQ_JUMP + 1
 
 
+@pytest.mark.parametrize("position", [1, 10])
+def test_a_snapshot_is_stored_on_demand_unless_one_covers_the_position(position: int) -> None:
+    cycle = at_hand("ann")
+    core, known = cycle.cycle, cycle.cycle.known
+    assert known is not None
+    assert core.cover(known.position + 1) == []
+    assert core.cover(position) == [SaveSnapshot(known)]
+    cycle.tell(SnapshotSaved(Coverage(3, (10,))))
+    assert core.cover(position) == []
+
+
+def test_no_snapshot_is_stored_on_demand_of_what_is_unknown_uncertain_or_damaged() -> None:
+    assert Cycle().cycle.cover(1) == []
+    uncertain = at_hand("ann")
+    uncertain.ask(update())
+    uncertain.tell(Failed(StepFailure.UNAVAILABLE))
+    assert uncertain.cycle.known is not None
+    assert uncertain.cycle.cover(1) == []
+    mending = Cycle()
+    mending.ask(update())
+    mending.tell(Read(damaged("ann"), []))
+    assert mending.cycle.cover(1) == []
+
+
 def test_a_loss_that_is_found_by_an_owner_that_had_the_universe_at_hand_costs_nothing() -> None:
     cycle = at_hand("ann")
     number = cycle.ask(update(3))

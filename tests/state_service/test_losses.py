@@ -11,6 +11,7 @@ from harmonic_state.domain.events import decode_record
 from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.journal import Conflict, Journal
 from harmonic_state.loaded import Loaded
+from harmonic_state.losses import Seen
 from harmonic_state.steps import (
     Append,
     CarryOutEffects,
@@ -258,3 +259,8 @@ async def test_an_owner_that_knew_more_than_who_mended_the_log_says_so_once() ->
         assert await knows_all.asks(gravity(2 + number)) == "ok"
         assert await knows_less.asks(gravity(6 + number)) == "ok"
     assert losses(storing) == 2
+
+
+def test_of_gateways_that_name_no_seq_the_furthest_position_is_known_apart() -> None:
+    assert Seen.named(7, 3) == Seen(position=7, seq=3, unnumbered=0)
+    assert Seen.named(7, 0) == Seen(position=7, seq=0, unnumbered=7)
