@@ -265,6 +265,15 @@ async def test_a_request_beyond_the_bound_is_turned_away_until_another_one_is_do
     assert scene.outcomes == {"composed": most + 1, "turned_away": 1}
 
 
+async def test_it_is_measured_how_long_a_bar_takes_from_its_request_on(scene: Scene) -> None:
+    scene.clock.seconds = 64.0
+    await scene.is_asked(asked())
+    scene.clock.seconds = 64.5
+    scene.thread.composes()
+    await scene.done()
+    assert scene.shows("bar_seconds_sum") == 0.5
+
+
 async def test_a_bar_that_could_not_be_begun_in_time_is_not_composed(scene: Scene) -> None:
     scene.clock.seconds = 0.0
     await scene.is_asked(asked(1))
@@ -315,6 +324,16 @@ async def test_a_piece_that_goes_on_or_begins_is_not_counted_as_one_that_begins_
         await scene.composes(asked(1).model_copy(update={"state": made.state}))
     assert lines == []
     assert scene.shows("bar_states_unreadable_total") == 0
+
+
+async def test_a_piece_that_is_asked_for_in_another_style_than_its_state_begins_anew(
+    scene: Scene,
+) -> None:
+    made, _ = make_bar(asked())
+    other = asked(1).model_copy(update={"state": made.state, "style": "strings"})
+    async with logging("bar_state_unreadable", universe="u"):
+        await scene.composes(other)
+    assert scene.shows("bar_states_unreadable_total") == 1
 
 
 async def test_a_style_that_only_a_newer_release_has_is_told_and_counted(scene: Scene) -> None:
