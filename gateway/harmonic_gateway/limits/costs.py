@@ -37,7 +37,7 @@ TOKEN = Cost(500e-6)
 #: A client is let in: its token is verified, its session saved, and its end told.
 ARRIVAL_COST_S = 3e-3
 #: A call of the HTTP API is read and answered, and its owner is asked.
-CALL_COST_S = 1e-3
+CALL_COST_S = 1.5e-3
 
 
 def cost_of(command: StateCommand | LiveSignal | RefreshToken) -> Cost:
