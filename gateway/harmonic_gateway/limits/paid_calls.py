@@ -9,7 +9,7 @@ from harmonic_gateway.limits.pace import UserBudgets
 from harmonic_protocol.messages.declaration import RateClass
 from harmonic_protocol.refusals import Refused
 
-#: PaidCalls of one user that wait at once, so that the user's other clients have room.
+#: Calls of one user that wait at once, so that the user's other clients have room.
 MAX_WAITING = 64
 #: How long a call waits at most. One that would wait for longer is refused.
 MAX_WAIT_S = 5.0
