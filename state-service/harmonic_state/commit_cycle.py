@@ -67,6 +67,8 @@ from harmonic_state.waiting_line import WaitingLine
 MAX_BATCH = 128
 #: Conflicts in a row with another owner until the requests are refused.
 MAX_CONFLICTS = 20
+#: Seconds until a loss is written down again of which the broker did not show the record.
+UNPROVEN_S = 60.0
 
 
 class _Phase(Enum):
@@ -100,6 +102,7 @@ class CommitCycle:
         self._unresolved = False
         self._is_certain = False
         self._losses = Losses()
+        self._unproven_until_s = 0.0
         self._wake_at_s: float | None = None
         self.known: Loaded | None = None
         self.ring = ring
@@ -123,7 +126,7 @@ class CommitCycle:
                 self._covered(coverage)
                 return self._carried_out(now)
             case Read():
-                return [*self._read(event), *self._next(now)]
+                return [*self._read(event, now), *self._next(now)]
             case Confirmed():
                 return [*self._answers(), *self._next(now)]
             case Conflicted():
@@ -205,8 +208,11 @@ class CommitCycle:
         commands.append(batch.append_after(known) if batch.events else Confirm(known.position))
         return commands
 
-    def _read(self, read: Read) -> list[Command]:
+    def _read(self, read: Read, now: Instant) -> list[Command]:
         loaded, records = read.loaded, read.records
+        if loaded.is_damaged and now.s < self._unproven_until_s:
+            # The broker does not show what it has just stored: another such record is no help.
+            return self._failed(StepFailure.UNAVAILABLE)
         begins = not self._is_certain
         if begins:
             self._losses.loaded(read.seen)
@@ -244,6 +250,7 @@ class CommitCycle:
             # It does not continue the records before it: no replay may hold both.
             self.ring.clear()
             self._losses.written_down(self._line.seen)
+            self._unproven_until_s = now.s + UNPROVEN_S
             commands.extend(self.snapshots.begin(self.known))
         else:
             self.ring.add(record)
@@ -275,6 +282,8 @@ class CommitCycle:
 
     def _answers(self) -> list[Command]:
         """Answer all decided requests; their batch is the known universe from now on."""
+        if self._batch is not None and self._batch.decided:
+            self._unproven_until_s = 0.0
         decided, self._unanswered, self._batch = self._unanswered, (), None
         self._conflicts, self._batch_limit = 0, MAX_BATCH
         return [each.answered(self.known, self.ring) for each in decided]

@@ -6,8 +6,9 @@ import pytest
 
 from harmonic_protocol.internal import ReleaseGateway
 from harmonic_protocol.log import HistoryLost
-from harmonic_state.commit_cycle import CommitCycle
-from harmonic_state.domain.events import decode_record
+from harmonic_runtime.bus.streams import Stored
+from harmonic_state.commit_cycle import UNPROVEN_S, CommitCycle
+from harmonic_state.domain.events import decode_record, loses_history
 from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.journal import Conflict, Journal
 from harmonic_state.loaded import Loaded
@@ -210,6 +211,50 @@ async def test_a_broker_that_cannot_read_what_it_stores_is_not_told_of_a_loss_ag
     monkeypatch.setattr(storing.streams, "lost_ends", _Always({LOG}))
     assert await owner.asks(gravity(1)) == "INTERNAL_ERROR"
     assert losses(storing) == 1
+
+
+async def test_a_broker_that_stores_and_shows_nothing_is_not_told_of_a_loss_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes the log for empty, whatever is stored in it."""
+    storing = await shortened(lost=())
+    owner = Owner(storing.journal)
+    assert await owner.asks(LOOK) == "ok"
+    stored = losses_of(storing)
+    hide(storing, monkeypatch)
+    for number in range(5):
+        assert await owner.asks(gravity(number)) == "INTERNAL_ERROR"
+    assert losses_of(storing) - stored == 1
+    owner.cycle.now_s += UNPROVEN_S
+    assert await owner.asks(gravity(6)) == "INTERNAL_ERROR"
+    assert losses_of(storing) - stored == 2
+
+
+async def test_a_loss_of_the_record_of_a_loss_is_written_down_at_once() -> None:
+    storing = await shortened()
+    owner = Owner(storing.journal)
+    assert await owner.asks(gravity(1)) == "ok"
+    storing.streams.stored = [each for each in storing.streams.stored if each.subject != LOG]
+    assert await owner.asks(gravity(2)) == "ok"
+    assert losses(storing) == 1
+
+
+def losses_of(storing: Storing) -> int:
+    """How often it was stored that records were lost, whether that can be read or not."""
+    return sum(loses_history(each.payload) for each in storing.streams.stored)
+
+
+def hide(storing: Storing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the log take appends, and read as empty."""
+    read = storing.streams.read
+
+    async def nothing(stream: str, subject: str, *, from_sequence: int, limit: int) -> list[Stored]:
+        if subject == LOG:
+            return []
+        return await read(stream, subject, from_sequence=from_sequence, limit=limit)
+
+    monkeypatch.setattr(storing.streams, "read", nothing)
+    monkeypatch.setattr(storing.streams, "lost_ends", _Always({LOG}))
 
 
 class _Always(set[str]):
