@@ -761,9 +761,15 @@ def _is_shown(event: LogEvent) -> bool:
     return spec is not None and spec.name in EVENTS and spec.audience is Audience.ROOM
 
 
+class _Shown(int):
+    """A position in the place of frames, without a number."""
+
+    seq = 0
+
+
 def as_frame(position: int) -> Frame:
     """A position in the place of frames."""
-    return cast("Frame", position)
+    return cast("Frame", _Shown(position))
 
 
 def as_connection(client: Client) -> Connection:
