@@ -8,11 +8,12 @@ import pytest
 
 from harmonic_protocol.envelope import NO_TRACE, Caller, Reply, RequestTrace
 from harmonic_protocol.internal import CloseConnection, ReleaseGateway, ResumeRoom
-from harmonic_protocol.log import record_mark
+from harmonic_protocol.log import HistoryLost, record_mark
 from harmonic_runtime.process.clock import milliseconds
-from harmonic_state.batches import Batch, Conditions, Decided, decide_batch, reply_to
+from harmonic_state.batches import Batch, Conditions, Decided, decide_batch, mending_batch, reply_to
 from harmonic_state.domain.decide import Decision
 from harmonic_state.domain.events import encode_record
+from harmonic_state.domain.mending import SEQ_JUMP
 from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.losses import Seen
@@ -470,3 +471,15 @@ def test_each_request_is_overdue_at_its_own_deadline_in_whatever_order_they_come
         assert line.take_overdue(0.1) == []
     for now_s in sorted(deadlines_s):
         assert [each.deadline_s for each in line.take_overdue(now_s)] == [now_s]
+
+
+def test_a_loss_is_written_down_with_a_number_above_what_members_saw() -> None:
+    universe = known().universe
+    assert universe is not None
+    for seen in (0, universe.seq + SEQ_JUMP, universe.seq + 7 * SEQ_JUMP):
+        batch = mending_batch(universe, Instant(AT_MS, 0.0), seen)
+        (lost,) = batch.events
+        assert isinstance(lost, HistoryLost)
+        assert max(seen, universe.seq) < lost.seq <= max(seen, universe.seq) + SEQ_JUMP
+        assert batch.after is not None
+        assert batch.after.seq == lost.seq

@@ -187,6 +187,13 @@ def test_an_empty_log_goes_on_from_its_begin() -> None:
     gone_on = mended(log.states[-1], [])
     assert (gone_on.universe, gone_on.position) == (log.states[-1].universe, 0)
     assert gone_on.record_id == ""
+    assert not gone_on.ends_in_loss
+
+
+def test_a_universe_that_is_not_created_has_sent_no_frame() -> None:
+    log = Log()
+    assert Loaded(None, 0).seq == 0
+    assert log.states[-1].seq == log.history.now.seq > 0
 
 
 def test_records_that_are_known_are_not_counted_again() -> None:
