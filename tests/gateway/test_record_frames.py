@@ -10,7 +10,7 @@ from harmonic_protocol.messages.sets import ParametersUpdated
 
 AT = "2024-03-21T10:30:00.000Z"
 #: Texts that would be something else if they were not escaped, or not cut where they end.
-USERS = ("ada", 'a"},{"name":"b', "a}]}", "\u00fc\U0001f3b5", "\\")
+USERS = ("ada", 'a"},{"name":"b', 'a,"seq":7', "a}]}", "\u00fc\U0001f3b5", "\\")
 
 
 def updated(name: str, user_id: str = "ada", seq: int = 1) -> ParametersUpdated:
@@ -51,6 +51,7 @@ def test_members_are_sent_what_is_stored(name: str, user_id: str, after: str | N
     assert shown(payload) == [expected]
     assert read_record(payload).record_id == "r2"
     assert read_record(payload).notices == []
+    assert [each.seq for each in read_record(payload).frames if isinstance(each, Frame)] == [1]
 
 
 def test_a_record_of_several_events_is_read_in_their_order() -> None:

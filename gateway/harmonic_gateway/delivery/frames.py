@@ -75,6 +75,8 @@ _ONE_CHANGE = re.compile(
 )
 #: What follows an event that is not the last one, or the events that are not the record's end.
 _MORE_EVENTS, _MORE_FIELDS, _END = b'},{"name":', b'}],"', b"}]}"
+#: Of the event: its own number precedes all that a set of parameters may call so.
+_SEQ = re.compile(rb',"seq":(\d+)')
 
 
 def read_record(payload: bytes) -> RecordDelivery:
@@ -83,11 +85,14 @@ def read_record(payload: bytes) -> RecordDelivery:
     # No text of a client can contain these, since JSON escapes quotes.
     is_one = head is not None and _MORE_EVENTS not in payload and _MORE_FIELDS not in payload
     if head is not None and is_one and payload.endswith(_END):
-        # Nearly all records. Members are sent the very bytes that are stored.
-        record_id, name, universe_id = (part.decode() for part in head.groups())
-        data = payload[head.end() : -len(_END)]
-        frame = Frame.event(name, data, supersedes=f"{name} {universe_id}")
-        return RecordDelivery([frame], [], record_id)
+        seq = _SEQ.search(payload, head.end())
+        if seq is not None:
+            # Nearly all records. Members are sent the very bytes that are stored.
+            record_id, name, universe_id = (part.decode() for part in head.groups())
+            data = payload[head.end() : -len(_END)]
+            frame = Frame.event(name, data, supersedes=f"{name} {universe_id}")
+            frame.seq = int(seq[1])
+            return RecordDelivery([frame], [], record_id)
     record = from_json(payload, allow_inf_nan=False)
     return deliver(record["events"], record["id"])
 
