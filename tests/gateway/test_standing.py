@@ -128,7 +128,8 @@ def carried_out(world: World) -> Any:
     )
     assert mailbox.put(queued, MailboxLimits(1, 100, 60.0, Allowance(1)))
     done = asyncio.Event()
-    session = SimpleNamespace(identity=ANN, connection=None)
+    pace = SimpleNamespace(caused=lambda *_: None)
+    session = SimpleNamespace(identity=ANN, connection=SimpleNamespace(pace=pace))
     worker.start(cast("Any", session), mailbox, done.set)
     return done
 

@@ -8,7 +8,6 @@ from typing import Generic, TypeVar
 from prometheus_client import (
     CollectorRegistry,
     Gauge,
-    GCCollector,
     PlatformCollector,
     ProcessCollector,
 )
@@ -65,7 +64,6 @@ class Metrics:
         self._rising: list[RisingCollector] = []
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
 
     def counter(self, spec: CounterSpec) -> Counter:
         """A counter without labels."""
