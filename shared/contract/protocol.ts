@@ -331,6 +331,8 @@ export type ErrorReason =
   | "TOO_MANY_OPERATIONS"
   /** There is no room to store this at the moment. */
   | "STORAGE_FULL"
+  /** The broker does not show what it has stored of the universe: it has to be restarted. */
+  | "STORAGE_UNREADABLE"
   /** Stored data of the universe is lost, and the rest cannot be used alone. */
   | "DAMAGED";
 

@@ -115,6 +115,10 @@ class Reason(Explained):
         "The universe has no space to remember another `opId` within `details.windowMs`.",
     )
     STORAGE_FULL = "STORAGE_FULL", "There is no room to store this at the moment."
+    STORAGE_UNREADABLE = (
+        "STORAGE_UNREADABLE",
+        "The broker does not show what it has stored of the universe: it has to be restarted.",
+    )
     DAMAGED = "DAMAGED", "Stored data of the universe is lost, and the rest cannot be used alone."
 
 

@@ -52,7 +52,7 @@ REASONS: Mapping[Code, tuple[Reason, ...]] = {
     ),
     Code.INTERNAL_ERROR: (
         *(Reason.KEYS_UNAVAILABLE, Reason.OVERDUE, Reason.OUTCOME_UNKNOWN),
-        *(Reason.STORAGE_FULL, Reason.DAMAGED),
+        *(Reason.STORAGE_FULL, Reason.STORAGE_UNREADABLE, Reason.DAMAGED),
     ),
 }
 #: The details of a refusal for programs: ``reason`` first, and what helps with it.

@@ -33,7 +33,10 @@ from harmonic_state.refusals import BUSY, OUTCOME_UNKNOWN
 from harmonic_state.ring import RecentRecord, Ring
 from harmonic_state.snapshot_plan import SnapshotPlan
 from harmonic_state.steps import (
+    KNOWN_AFTER,
+    RECORDS_HIDDEN,
     REFUSALS,
+    REQUEST_FAILED,
     AnnounceHead,
     Answer,
     CarryOutEffects,
@@ -52,7 +55,7 @@ from harmonic_state.steps import (
     Read,
     ReadOn,
     RecordStored,
-    ReportFailure,
+    Report,
     ResumeEffects,
     RoomMade,
     SnapshotSaved,
@@ -67,8 +70,6 @@ from harmonic_state.waiting_line import WaitingLine
 MAX_BATCH = 128
 #: Conflicts in a row with another owner until the requests are refused.
 MAX_CONFLICTS = 20
-#: Seconds until a loss is written down again of which the broker did not show the record.
-UNPROVEN_S = 60.0
 
 
 class _Phase(Enum):
@@ -102,7 +103,6 @@ class CommitCycle:
         self._unresolved = False
         self._is_certain = False
         self._losses = Losses()
-        self._unproven_until_s = 0.0
         self._wake_at_s: float | None = None
         self.known: Loaded | None = None
         self.ring = ring
@@ -201,7 +201,7 @@ class CommitCycle:
         conditions = Conditions(now, almost_full, self._packs_snapshots, self.ring)
         batch = decide_batch(self._line.take(self._batch_limit), known, conditions)
         self._batch, self._unanswered = batch, batch.decided
-        commands: list[Command] = [ReportFailure(error) for error in batch.errors]
+        commands: list[Command] = [Report(REQUEST_FAILED, error) for error in batch.errors]
         if almost_full:
             commands += self.snapshots.due(known, now)
         self._phase = _Phase.COMMITTING
@@ -210,9 +210,10 @@ class CommitCycle:
 
     def _read(self, read: Read, now: Instant) -> list[Command]:
         loaded, records = read.loaded, read.records
-        if loaded.is_damaged and now.s < self._unproven_until_s:
-            # The broker does not show what it has just stored: another such record is no help.
-            return self._failed(StepFailure.UNAVAILABLE)
+        if self._losses.are_hidden(loaded, now.s):
+            # Another record that tells of a loss is no help.
+            told = [Report(RECORDS_HIDDEN)] if self._losses.is_news() else []
+            return [*told, *self._failed(StepFailure.HIDDEN)]
         begins = not self._is_certain
         if begins:
             self._losses.loaded(read.seen)
@@ -249,8 +250,7 @@ class CommitCycle:
         if mends:
             # It does not continue the records before it: no replay may hold both.
             self.ring.clear()
-            self._losses.written_down(self._line.seen)
-            self._unproven_until_s = now.s + UNPROVEN_S
+            self._losses.wrote_down(self._line.seen, now.s)
             commands.extend(self.snapshots.begin(self.known))
         else:
             self.ring.add(record)
@@ -283,7 +283,7 @@ class CommitCycle:
     def _answers(self) -> list[Command]:
         """Answer all decided requests; their batch is the known universe from now on."""
         if self._batch is not None and self._batch.decided:
-            self._unproven_until_s = 0.0
+            self._losses.proven()
         decided, self._unanswered, self._batch = self._unanswered, (), None
         self._conflicts, self._batch_limit = 0, MAX_BATCH
         return [each.answered(self.known, self.ring) for each in decided]
@@ -317,7 +317,7 @@ class CommitCycle:
             return commands
         # The log's content is uncertain now: the next request begins by reading it.
         self._is_certain = False
-        if failure not in (StepFailure.UNAVAILABLE, StepFailure.OUTCOME_UNKNOWN):
+        if failure not in KNOWN_AFTER:
             self.known = None
         self.ring.clear()
         self._unresolved |= failure is StepFailure.OUTCOME_UNKNOWN

@@ -11,6 +11,9 @@ for it again. If two owners append ``history_lost``, one conflicts, reads the ot
 its ``seq`` is above the number as well.
 
 What the owner itself knows, in memory or by a snapshot, is compared with the log in ``lineage``.
+
+A broker with a damaged store may take records and not show them. Then the log stays as damaged as
+before ``history_lost`` was appended, and another such record would be the next one of thousands.
 """
 
 from enum import Enum, auto
@@ -18,6 +21,9 @@ from typing import Self
 
 from harmonic_protocol.value import value
 from harmonic_state.loaded import Loaded
+
+#: Seconds until a loss is written down again of which the broker did not show the record.
+UNPROVEN_S = 60.0
 
 
 @value
@@ -67,6 +73,7 @@ class Losses:
         self._by_asked = NOTHING_SEEN
         self._looked_for = NOTHING_SEEN
         self._answered_position = 0
+        self._unproven_until_s = self._told_until_s = 0.0
 
     def loaded(self, seen: Seen) -> None:
         """The log was loaded, and the gateways that were asked have ``seen`` it so far."""
@@ -75,6 +82,24 @@ class Losses:
     def written_down(self, named: Seen) -> None:
         """The log says that records were lost: who named a position alone is answered by that."""
         self._answered_position = max(self._answered_position, self.seen(named).unnumbered)
+
+    def wrote_down(self, named: Seen, now_s: float) -> None:
+        """This owner has just stored that records were lost: the log has to show it."""
+        self.written_down(named)
+        self._unproven_until_s = now_s + UNPROVEN_S
+
+    def proven(self) -> None:
+        """The log was seen to go on, or to end, where it was assumed to."""
+        self._unproven_until_s = 0.0
+
+    def are_hidden(self, loaded: Loaded, now_s: float) -> bool:
+        """Whether the broker does not show what this owner has just stored of a loss."""
+        return loaded.is_damaged and now_s < self._unproven_until_s
+
+    def is_news(self) -> bool:
+        """Whether that is said for the first time since the loss was written down."""
+        told, self._told_until_s = self._told_until_s, self._unproven_until_s
+        return told != self._unproven_until_s
 
     def seen(self, named: Seen) -> Seen:
         """How far members were sent the log; ``named`` is what gateways of requests say."""

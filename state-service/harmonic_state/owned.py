@@ -34,7 +34,7 @@ from harmonic_state.steps import (
     MakeRoom,
     ReadOn,
     RecordStored,
-    ReportFailure,
+    Report,
     ResumeEffects,
     SaveSnapshot,
     SnapshotSaved,
@@ -186,8 +186,8 @@ class OwnedUniverse:
                 means.tasks.start(erasure, name="erase universe")
             case LookAgain():
                 means.tasks.start(_look_again(self, means), name="look again")
-            case ReportFailure(error):
-                means.log.error("request_failed", universe=self.universe_id, exc_info=error)
+            case Report(event, error):
+                means.log.error(event, universe=self.universe_id, exc_info=error)
             case _:
                 assert_never(command)
 

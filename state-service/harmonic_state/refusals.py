@@ -17,6 +17,13 @@ FULL = refused(
     cause=Cause.STORE_FULL,
     retryAfterMs=5000,
 )
+HIDDEN = refused(
+    Code.INTERNAL_ERROR,
+    "The broker does not show what it has stored of this universe: it has to be restarted",
+    reason=Reason.STORAGE_UNREADABLE,
+    cause=Cause.STORE_UNAVAILABLE,
+    retryAfterMs=5000,
+)
 BUSY = refused(
     Code.RATE_LIMITED,
     "Too many requests wait for this universe",

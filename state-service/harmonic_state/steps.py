@@ -13,7 +13,7 @@ from harmonic_state.domain.universe import Universe
 from harmonic_state.loaded import Coverage, Loaded
 from harmonic_state.losses import NOTHING_SEEN, Seen
 from harmonic_state.pending import PendingRequest
-from harmonic_state.refusals import BROKEN, DAMAGED, FULL, OUTCOME_UNKNOWN, UNAVAILABLE
+from harmonic_state.refusals import BROKEN, DAMAGED, FULL, HIDDEN, OUTCOME_UNKNOWN, UNAVAILABLE
 from harmonic_state.ring import RecentRecord
 
 
@@ -32,6 +32,8 @@ class StepFailure(Enum):
     """nothing was stored or read: the broker cannot be reached"""
     OUTCOME_UNKNOWN = auto()
     """an append may have been stored, or may still be"""
+    HIDDEN = auto()
+    """the broker does not show what it has just stored"""
     FULL = auto()
     """nothing was stored: there is no room"""
     TOO_LARGE = auto()
@@ -42,10 +44,13 @@ class StepFailure(Enum):
     """a fault of this program"""
 
 
+#: Failures after which an owner still knows the universe as it was.
+KNOWN_AFTER = {StepFailure.UNAVAILABLE, StepFailure.HIDDEN, StepFailure.OUTCOME_UNKNOWN}
 #: The refusal that a request gets for each failure.
 REFUSALS = {
     StepFailure.UNAVAILABLE: UNAVAILABLE,
     StepFailure.OUTCOME_UNKNOWN: OUTCOME_UNKNOWN,
+    StepFailure.HIDDEN: HIDDEN,
     StepFailure.FULL: FULL,
     StepFailure.TOO_LARGE: BROKEN,
     StepFailure.LOST: DAMAGED,
@@ -265,11 +270,18 @@ class LookAgain:
     """Submit a request of the owner's own soon: an append may have been stored unnoticed."""
 
 
-@value
-class ReportFailure:
-    """Log that a request could not be decided, by a fault of this program."""
+#: The broker does not show what it has stored: only its restart helps.
+RECORDS_HIDDEN = "records_hidden"
+#: A request could not be decided, by a fault of this program.
+REQUEST_FAILED = "request_failed"
 
-    error: Exception
+
+@value
+class Report:
+    """Log an error."""
+
+    event: str
+    error: Exception | None = None
 
 
 Command: TypeAlias = (
@@ -281,5 +293,5 @@ Command: TypeAlias = (
     | SaveSnapshot
     | Erase
     | LookAgain
-    | ReportFailure
+    | Report
 )

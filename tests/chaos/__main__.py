@@ -214,7 +214,8 @@ async def stores_are_damaged(options: Options) -> AsyncIterator[Row]:
         yield Row(
             f"{what}: what goes on answers, agrees, and gives nobody another history",
             f"{len(faults)} faults; {sum(case.is_refused for case in cases)} of them refused"
-            f" as DAMAGED, {sum(case.lost for case in cases)} updates lost",
+            f" as DAMAGED, {sum(outcome.hidden for outcome in played)} until the broker was"
+            f" restarted, {sum(case.lost for case in cases)} updates lost",
             "0",
             not faults,
         )

@@ -55,6 +55,8 @@ class Case:
         self.universe, self.stream, self.damage = universe, stream, damage
         self.faults: list[str] = []
         self.is_refused = False
+        #: Refused until the broker is restarted, which does not show what it has stored.
+        self.is_hidden = False
         #: How many updates that were acknowledged the universe did not know after the damage.
         self.lost = 0
         self._value = FIRST_VALUE
@@ -159,11 +161,14 @@ class Case:
         async def is_settled() -> bool:
             status, body = await self._get()
             error = body.get("error", {})
-            self.is_refused = error.get("details", {}).get("reason") == "DAMAGED"
+            reason = error.get("details", {}).get("reason")
+            self.is_refused, self.is_hidden = reason == "DAMAGED", reason == "STORAGE_UNREADABLE"
             found.update(body)
-            return status == 200 or self.is_refused
+            return status == 200 or self.is_refused or self.is_hidden
 
         await until(is_settled, AGAIN_S)
+        if self.is_hidden:
+            return False
         if self.is_refused:
             if not expected.beyond_help:
                 self.faults.append("refused, though something is left of it")
@@ -340,8 +345,12 @@ def _value(universe: Mapping[str, Any]) -> int:
 
 @dataclass
 class Outcome:
-    """What came of a round: ``put_back`` if the broker did not start with the damaged stores."""
+    """What came of a round: ``put_back`` if the broker did not start with the damaged stores.
+
+    ``hidden`` is of how many universes it did not show what it had stored, until it was restarted.
+    """
 
     cases: list[Case] = field(default_factory=list)
     put_back: bool = False
+    hidden: int = 0
     died: list[str] = field(default_factory=list)

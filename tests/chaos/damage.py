@@ -106,7 +106,7 @@ class Round:
         pids = {each.name: each.pid for each in self._stack.services}
         killed = self._killed()
         await self._restart(killed, backup)
-        await self._each(lambda case: case.look(self._expected[case.universe]))
+        await self._look()
         for process in self._stack.services:
             lives_on = process.runs and process.pid == pids[process.name]
             if process not in killed and not lives_on:
@@ -159,6 +159,20 @@ class Round:
         async with cluster_of(self._stack) as cluster:
             await self._each(lambda case: self._read_stores(case, Streams(cluster.bus)))
         await asyncio.gather(*(process.start() for process in killed))
+
+    async def _look(self) -> None:
+        """See what has become of all, and do once what refusals ask operators to do."""
+        await self._each(lambda case: case.look(self._expected[case.universe]))
+        hidden = [case for case in self._outcome.cases if case.is_hidden]
+        if not hidden:
+            return
+        self._outcome.hidden = len(hidden)
+        await asyncio.gather(*(broker.stop() for broker in self._stack.brokers))
+        await asyncio.gather(*(broker.start() for broker in self._stack.brokers))
+        for case in hidden:
+            await case.look(self._expected[case.universe])
+            if case.is_hidden:
+                case.faults.append("refused as unreadable after a restart of the broker")
 
     def _all_damages(self) -> Mapping[str, str]:
         others = {

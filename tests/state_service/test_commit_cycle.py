@@ -36,7 +36,7 @@ from harmonic_state.steps import (
     MakeRoom,
     Read,
     ReadOn,
-    ReportFailure,
+    Report,
     ResumeEffects,
     RoomMade,
     SaveSnapshot,
@@ -532,7 +532,7 @@ def test_a_fault_in_one_decision_is_refused_alone(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(presence, "leave", fails)
     cycle.stores(at=11)
 
-    assert str(cycle.said(ReportFailure).error) == "a fault"
+    assert str(cycle.said(Report).error) == "a fault"
     cycle.stores(at=12)
     outcomes = [cycle.outcome(number) for number in (good, bad, other)]
     assert outcomes == ["ok", "INTERNAL_ERROR", "ok"]
@@ -541,7 +541,7 @@ def test_a_fault_in_one_decision_is_refused_alone(monkeypatch: pytest.MonkeyPatc
     cycle.cycle.snapshots.records = 2000
     cycle.ask(command("leave_room"))
     cycle.said(SaveSnapshot)
-    assert str(cycle.said(ReportFailure).error) == "a fault"
+    assert str(cycle.said(Report).error) == "a fault"
 
 
 def test_a_universe_that_was_loaded_is_announced_and_taken_up() -> None:

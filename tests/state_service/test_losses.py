@@ -7,13 +7,14 @@ import pytest
 from harmonic_protocol.internal import ReleaseGateway
 from harmonic_protocol.log import HistoryLost
 from harmonic_runtime.bus.streams import Stored
-from harmonic_state.commit_cycle import UNPROVEN_S, CommitCycle
+from harmonic_state.commit_cycle import CommitCycle
 from harmonic_state.domain.events import decode_record, loses_history
 from harmonic_state.domain.universe_requests import UniverseRequest
 from harmonic_state.journal import Conflict, Journal
 from harmonic_state.loaded import Loaded
-from harmonic_state.losses import Seen
+from harmonic_state.losses import UNPROVEN_S, Seen
 from harmonic_state.steps import (
+    RECORDS_HIDDEN,
     Append,
     CarryOutEffects,
     Confirm,
@@ -26,6 +27,7 @@ from harmonic_state.steps import (
     Read,
     ReadOn,
     RecordStored,
+    Report,
     SaveSnapshot,
     SnapshotSaved,
 )
@@ -43,6 +45,8 @@ class Owner:
     def __init__(self, journal: Journal) -> None:
         self.cycle, self._journal = Cycle(), journal
         self.unsaved: list[Loaded] = []
+        #: How often it was logged that the broker does not show what it has stored.
+        self.told = 0
 
     @property
     def core(self) -> CommitCycle:
@@ -84,6 +88,7 @@ class Owner:
         self.unsaved += [
             each.loaded for each in self.cycle.commands if isinstance(each, SaveSnapshot)
         ]
+        self.told += sum(each == Report(RECORDS_HIDDEN) for each in self.cycle.commands)
 
     async def _outcome(self) -> Event:
         journal = self._journal
@@ -223,11 +228,17 @@ async def test_a_broker_that_stores_and_shows_nothing_is_not_told_of_a_loss_agai
     stored = losses_of(storing)
     hide(storing, monkeypatch)
     for number in range(5):
-        assert await owner.asks(gravity(number)) == "INTERNAL_ERROR"
+        assert await owner.asks(gravity(number)) == "STORAGE_UNREADABLE"
     assert losses_of(storing) - stored == 1
+    assert owner.told == 1
     owner.cycle.now_s += UNPROVEN_S
-    assert await owner.asks(gravity(6)) == "INTERNAL_ERROR"
+    for number in range(5):
+        assert await owner.asks(gravity(number)) == "STORAGE_UNREADABLE"
     assert losses_of(storing) - stored == 2
+    assert owner.told == 2
+    monkeypatch.undo()
+    # As after the broker's restart.
+    assert await owner.asks(gravity(6)) == "ok"
 
 
 async def test_a_loss_of_the_record_of_a_loss_is_written_down_at_once() -> None:

@@ -86,6 +86,7 @@ _TO_DO: Mapping[Reason, str] = {
     Reason.NO_SPACE: "Remove something first; in a full room, try again later.",
     Reason.TOO_MANY_OPERATIONS: _AGAIN_AFTER,
     Reason.STORAGE_FULL: "Tell the user. Operators are told by an alert.",
+    Reason.STORAGE_UNREADABLE: "Tell the user, and ask the operators, with `details.errorId`.",
     Reason.DAMAGED: "Tell the user, and ask the operators, with `details.errorId`.",
 }
 _TITLE = "What does this error mean, and what do I do?"
