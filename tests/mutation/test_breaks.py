@@ -1,10 +1,7 @@
 """Each deliberate break of a core is noticed by unit tests alone, within seconds."""
 
 import compileall
-import os
 import shutil
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +10,7 @@ from py_compile import PycInvalidationMode
 
 import pytest
 
+from mutation.forked import unit_tests
 from mutation.staging import PACKAGES, ROOT
 
 #: Much more than the tests of any break take, also on a busy machine: for those that do not end.
@@ -60,33 +58,17 @@ def broken(tree: Path, request: pytest.FixtureRequest) -> Iterator[Break]:
     module.write_text(whole)
 
 
-def unit_tests(tree: Path, *tests: str) -> subprocess.CompletedProcess[str]:
-    """Run some tests with the copy in place of the product."""
-    # Nobody reads why a test failed, so no assertion is rewritten to tell it.
-    quick = ("-p", "no:randomly", "-p", "no:cacheprovider", "--assert=plain", "-x", "-q")
-    alone = (*quick, "--numprocesses", "0")
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *alone, "-o", f"pythonpath={tree} tests", *tests],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-
-
-def test_the_tests_pass_where_nothing_is_broken(tree: Path) -> None:
+def test_the_tests_pass_where_nothing_is_broken(tree: Path, tmp_path: Path) -> None:
     tests = sorted({test for planted in BREAKS for test in planted.tests})
-    run = unit_tests(tree, *tests)
-    assert run.returncode == 0, run.stdout
+    output = tmp_path / "output"
+    assert unit_tests(tree, tests, output, PATIENCE_S) == 0, output.read_text()
 
 
 @pytest.mark.parametrize("broken", BREAKS, ids=lambda planted: planted.name, indirect=True)
-def test_a_break_is_noticed(tree: Path, broken: Break) -> None:
-    run = unit_tests(tree, *broken.tests)
-    assert run.returncode == 1, run.stdout
-    assert "FAILED" in run.stdout
+def test_a_break_is_noticed(tree: Path, broken: Break, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    assert unit_tests(tree, broken.tests, output, PATIENCE_S) == 1, output.read_text()
+    assert "FAILED" in output.read_text()
 
 
 def test_there_are_twenty_breaks_at_least_and_no_two_are_the_same() -> None:
