@@ -372,8 +372,10 @@ class World:
 
     def _unseated(self, name: str, pending: Pending, membership: Membership) -> None:
         if membership.refusal is not None:
-            return
-        if pending.kind == "join":
+            if pending.kind == "join" and membership.stage is Presence.GONE:
+                # Its request is answered so.
+                self.tell(name, membership.refusal)
+        elif pending.kind == "join":
             self.begin(name, "join", resume_room(name))
         elif membership.stage is Presence.GONE:
             CLIENTS[name].close()
