@@ -40,8 +40,7 @@ def test_a_room_is_known_by_its_position_and_the_last_number_that_was_sent_or_na
     rooms.opens("u", seq=5)
     rooms.logs.told("u", 3)
     assert (rooms.logs.position("u"), rooms.logs.seq("u")) == (4, 5)
-    frame = Frame.event("x", b"{}")
-    frame.seq = 7
+    frame = Frame.event("x", b"{}", seq=7)
     rooms.rooms["u"].deliver(6, [frame])
     rooms.rooms["u"].deliver(8, [])
     assert (rooms.logs.position("u"), rooms.logs.seq("u")) == (8, 7)

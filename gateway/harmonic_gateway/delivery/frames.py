@@ -51,9 +51,8 @@ def encode(name: str, data: Mapping[str, Any], *, replayed: bool = False) -> Fra
     """An event's frame. A number that JSON does not know becomes ``null``."""
     supersedes = f"{name} {data['universeId']}" if name in _SUPERSEDING else None
     body = to_json(data, inf_nan_mode="null")
-    frame = Frame.event(name, _as_replayed(body) if replayed else body, supersedes=supersedes)
-    frame.seq = data.get("seq", 0)
-    return frame
+    body = _as_replayed(body) if replayed else body
+    return Frame.event(name, body, supersedes=supersedes, seq=data.get("seq", 0))
 
 
 def _as_replayed(body: bytes) -> bytes:
@@ -81,20 +80,29 @@ _SEQ = re.compile(rb',"seq":(\d+)')
 
 def read_record(payload: bytes) -> RecordDelivery:
     """A record's delivery; events of a name that only a newer version knows are passed over."""
-    head = _ONE_CHANGE.match(payload)
-    # No text of a client can contain these, since JSON escapes quotes.
-    is_one = head is not None and _MORE_EVENTS not in payload and _MORE_FIELDS not in payload
-    if head is not None and is_one and payload.endswith(_END):
-        seq = _SEQ.search(payload, head.end())
-        if seq is not None:
-            # Nearly all records. Members are sent the very bytes that are stored.
-            record_id, name, universe_id = (part.decode() for part in head.groups())
-            data = payload[head.end() : -len(_END)]
-            frame = Frame.event(name, data, supersedes=f"{name} {universe_id}")
-            frame.seq = int(seq[1])
-            return RecordDelivery([frame], [], record_id)
+    change = _one_change(payload)
+    if change is not None:
+        return change
     record = from_json(payload, allow_inf_nan=False)
     return deliver(record["events"], record["id"])
+
+
+def _one_change(payload: bytes) -> RecordDelivery | None:
+    """The delivery of a record of one change, as nearly all are; ``None`` if it may be another.
+
+    Members are sent the very bytes that are stored.
+    """
+    head = _ONE_CHANGE.match(payload)
+    # No text of a client can contain these, since JSON escapes quotes.
+    if head is None or _MORE_EVENTS in payload or _MORE_FIELDS in payload:
+        return None
+    seq = _SEQ.search(payload, head.end())
+    if seq is None or not payload.endswith(_END):
+        return None
+    record_id, name, universe_id = (part.decode() for part in head.groups())
+    data = payload[head.end() : -len(_END)]
+    frame = Frame.event(name, data, supersedes=f"{name} {universe_id}", seq=int(seq[1]))
+    return RecordDelivery([frame], [], record_id)
 
 
 def deliver(events: Sequence[dict[str, Any]], record_id: str = "") -> RecordDelivery:
@@ -122,6 +130,4 @@ def _is_of_role(notice: Notice) -> bool:
 def with_notes(music: MusicStored, notes: bytes, *, replayed: bool = False) -> Frame:
     """``music_generated`` from its stored part and the members that tell of its notes."""
     body = music.to_json()[:-1] + b"," + notes + b"}"
-    frame = Frame.event(music.name, _as_replayed(body) if replayed else body)
-    frame.seq = music.seq
-    return frame
+    return Frame.event(music.name, _as_replayed(body) if replayed else body, seq=music.seq)

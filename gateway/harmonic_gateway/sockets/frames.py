@@ -196,13 +196,14 @@ class Frame:
         supersedes: str | None = None,
         droppable: bool = False,
         over_s: float | None = None,
+        seq: int = 0,
     ) -> None:
         self._name = name
         self._body = Body(data)
         self._attachments = attachments
         self._encoded: dict[tuple[str, str | None], Encoded] = {}
         self.offset = offset
-        self.seq = 0
+        self.seq = seq
         self.supersedes = supersedes
         self.droppable = droppable
         self.over_s = over_s
@@ -231,9 +232,10 @@ class Frame:
         *,
         supersedes: str | None = None,
         over_s: float | None = None,
+        seq: int = 0,
     ) -> "Frame":
         """An event with one argument, given as JSON."""
-        return cls(name, data, offset=offset, supersedes=supersedes, over_s=over_s)
+        return cls(name, data, offset=offset, supersedes=supersedes, over_s=over_s, seq=seq)
 
     @classmethod
     def binary(cls, name: str, data: bytes, attachments: Sequence[bytes]) -> "Frame":
