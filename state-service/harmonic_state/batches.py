@@ -81,11 +81,6 @@ class Batch:
 
     def append_after(self, known: Loaded) -> Append:
         """The command that stores the events right after the known position."""
-        if len(self.decided) == 1:
-            only = self.decided[0]
-            trace = only.pending.trace if only.has_events else NO_TRACE
-            name = only.name_in_record
-            return Append(self.at, self.events, known.position, known.record_id, trace, name)
         trace = NO_TRACE
         for each in self.decided:
             if not each.has_events:
@@ -95,7 +90,7 @@ class Batch:
             if each.pending.trace.is_sampled:
                 trace = trace._replace(traceparent=each.pending.trace.traceparent)
                 break
-        names = [named for each in self.decided if (named := each.name_in_record)]
+        names = [name for each in self.decided if (name := each.name_in_record)]
         return Append(self.at, self.events, known.position, known.record_id, trace, " ".join(names))
 
 
