@@ -122,7 +122,7 @@ class BarComposers:
         if asked.state is not None and not is_continued:
             self._unreadable.inc()
             self._log.warning("bar_state_unreadable", universe=asked.universe_id)
-        if asked.style is not None and known_style(asked.style) is None:
+        if known_style(asked.style) != asked.style:
             self._unknown.inc()
             self._log.warning("style_unknown", style=asked.style)
 
