@@ -1,5 +1,6 @@
 """What work leads to: the driver of the commit cycle's commands, on streams in memory."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -7,12 +8,45 @@ import pytest
 
 from harmonic_runtime.observability.logs import get_log
 from harmonic_state.domain.universe import Universe
+from harmonic_state.loaded import Loaded
 from harmonic_state.losses import NOTHING_SEEN, Seen
 from harmonic_state.means import Means
 from harmonic_state.outcomes import outcome_of
-from harmonic_state.steps import Failed, Load, Read, StepFailure
+from harmonic_state.steps import Event, Failed, Load, Read, StepFailure
 from state_service.builders import UNIVERSE
 from state_service.storing import LOG, Storing
+
+
+async def outcome_of_load(
+    storing: Storing,
+    last: Loaded | None,
+    *,
+    seen: Callable[[Universe | None], Seen],
+    turn: int = 0,
+    settled: list[Universe | None] | None = None,
+) -> Event:
+    """What comes of loading a universe at a replica with this ``turn``, of which gateways say so.
+
+    ``settled`` takes what the listing is told.
+    """
+
+    async def settle(_universe_id: str, universe: Universe | None) -> None:
+        if settled is not None:
+            settled.append(universe)
+
+    async def furthest(universe_id: str, universe: Universe | None) -> Seen:
+        assert universe_id == UNIVERSE
+        return seen(universe)
+
+    means = SimpleNamespace(
+        journal=storing.journal,
+        effects=SimpleNamespace(settle_listing=settle),
+        witnesses=SimpleNamespace(furthest=furthest),
+        is_of_other_replica=lambda _record_id: False,
+        log=get_log(),
+        turn=lambda _universe_id: turn,
+    )
+    return await outcome_of(UNIVERSE, cast("Means", cast("Any", means)), Load(last))
 
 
 async def test_a_universe_is_loaded_from_what_is_known_of_it() -> None:
@@ -24,22 +58,10 @@ async def test_a_universe_is_loaded_from_what_is_known_of_it() -> None:
     storing.streams.stored = [each for each in storing.streams.stored if each.sequence == 1]
     assert storing.streams.stored[0].subject == LOG
 
-    async def settle(_universe_id: str, universe: Universe | None) -> None:
-        settled.append(universe)
-
-    async def furthest(universe_id: str, universe: Universe | None) -> Seen:
-        assert universe_id == UNIVERSE
+    def seen(universe: Universe | None) -> Seen:
         return Seen(7, universe.seq if universe is not None else 0)
 
-    means = SimpleNamespace(
-        journal=storing.journal,
-        effects=SimpleNamespace(settle_listing=settle),
-        witnesses=SimpleNamespace(furthest=furthest),
-        is_of_other_replica=lambda _record_id: False,
-        log=get_log(),
-        turn=lambda _universe_id: 0,
-    )
-    event = await outcome_of(UNIVERSE, cast("Means", cast("Any", means)), Load(known))
+    event = await outcome_of_load(storing, known, seen=seen, settled=settled)
 
     assert isinstance(event, Read)
     assert (event.loaded.universe, event.loaded.position) == (known.universe, 1)
@@ -47,7 +69,7 @@ async def test_a_universe_is_loaded_from_what_is_known_of_it() -> None:
     assert settled == [known.universe]
     # Nobody had to be asked.
     assert event.seen == NOTHING_SEEN
-    event = await outcome_of(UNIVERSE, cast("Means", cast("Any", means)), Load(None))
+    event = await outcome_of_load(storing, None, seen=seen)
     assert isinstance(event, Read)
     assert event.seen == Seen(7, event.loaded.seq)
 
@@ -71,21 +93,7 @@ async def test_a_loss_is_left_to_the_owner_which_may_have_in_memory_what_the_sto
     await storing.cover()
     if lost:
         storing.streams.lose_end(LOG)
-
-    async def settle(_universe_id: str, _universe: Universe | None) -> None: ...
-
-    async def furthest(_universe_id: str, _universe: Universe | None) -> Seen:
-        return Seen(2, seen)
-
-    means = SimpleNamespace(
-        journal=storing.journal,
-        effects=SimpleNamespace(settle_listing=settle),
-        witnesses=SimpleNamespace(furthest=furthest),
-        is_of_other_replica=lambda _record_id: False,
-        log=get_log(),
-        turn=lambda _universe_id: turn,
-    )
-    event = await outcome_of(UNIVERSE, cast("Means", cast("Any", means)), Load(None))
+    event = await outcome_of_load(storing, None, seen=lambda _: Seen(2, seen), turn=turn)
     if is_read:
         assert isinstance(event, Read)
         assert event.loaded.is_damaged is lost
